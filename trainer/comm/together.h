@@ -1,0 +1,29 @@
+// Steps that succeed on all ranks or fail on all of them.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/error.h"
+#include "trainer/comm/communicator.h"
+
+namespace elbow {
+
+// An error that every rank throws at the same point: the job can end in good order, and rank 0
+// speaks for all.
+class SharedError : public Error {
+ public:
+  using Error::Error;
+};
+
+// Runs `step`, which must contain no collective, on every rank. When it throws on any rank, all
+// throw a SharedError with the message and exit code of the lowest rank that failed.
+void together(Communicator& comm, const std::function<void()>& step);
+
+// Throws SharedError on every rank unless `text` is the same on all; `what` names it.
+void require_same(Communicator& comm, const std::string& text, const std::string& what);
+
+// The text of rank `root` on every rank.
+std::string broadcast_text(Communicator& comm, const std::string& text, int root);
+
+}  // namespace elbow
