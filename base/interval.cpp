@@ -12,6 +12,8 @@ namespace {
 
 constexpr char kExamples[] = "write for example '10 steps', '1 epoch', '10 min', '30 s' or 'never'";
 
+constexpr double kLargest = 1e15;  // whole numbers up to here are exact, and fit an integer
+
 struct UnitName {
   std::string_view name;
   Interval::Unit unit;
@@ -50,6 +52,7 @@ std::string parse(std::string_view text, Interval& interval) {
     return fmt::format("is not in steps, epochs, s, min or h; {}", kExamples);
   }
   if (!(count > 0)) return "must be above zero, or 'never'";
+  if (count > kLargest) return "is too large; write 'never' for that";
   if (unit->unit != Interval::Unit::kSeconds && count != std::floor(count)) {
     return "must be a whole number of steps or epochs";
   }

@@ -34,8 +34,9 @@ std::string number_toml(double value) {
 }
 
 std::string text_toml(const std::string& value) {
+  const toml::value<std::string> node(value);
   std::ostringstream stream;
-  stream << toml::value<std::string>(value);
+  stream << toml::toml_formatter(node, toml::format_flags::none);
   return stream.str();
 }
 
@@ -178,19 +179,21 @@ std::string list_element(std::string_view text) {
   return std::string(quoted ? text.substr(1, text.size() - 2) : text);
 }
 
-// The key that was probably meant: one spelt almost so, or one of the same name in another group.
+// The key that was probably meant: the same name in another group, or one spelt almost so.
 std::string nearest_key(std::string_view key, const std::vector<Option>& options) {
+  const std::string_view name = key.substr(key.rfind('.') + 1);
   std::vector<std::string> keys;
-  std::vector<std::string> names;
+  std::vector<std::string> siblings;
   for (const auto& option : options) {
     keys.push_back(option.key);
-    names.push_back(option.name());
+    if (key.starts_with(option.group() + ".")) siblings.push_back(option.name());
   }
-  const std::string near = nearest(key, keys);
-  if (!near.empty()) return near;
-  const std::string near_name = nearest(key.substr(key.rfind('.') + 1), names);
-  const auto found = std::find(names.begin(), names.end(), near_name);
-  return found == names.end() ? "" : keys[static_cast<std::size_t>(found - names.begin())];
+  const std::string sibling = nearest(name, siblings);
+  if (!sibling.empty()) return fmt::format("{}.{}", key.substr(0, key.find('.')), sibling);
+  for (const auto& option : options) {
+    if (option.name() == name) return option.key;
+  }
+  return nearest(key, keys);
 }
 
 bool holds_list(const Option& option) {

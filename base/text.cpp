@@ -41,8 +41,11 @@ template <typename T>
 bool parse_whole(std::string_view text, T& value) {
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc() && stopped == end && !text.empty();
+  T parsed{};
+  const auto [stopped, error] = std::from_chars(text.data(), end, parsed);
+  if (error != std::errc() || stopped != end) return false;
+  value = parsed;
+  return true;
 }
 
 }  // namespace

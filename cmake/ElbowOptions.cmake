@@ -40,3 +40,9 @@ if(ELBOW_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
     ${ELBOW_CCACHE})
 endif()
+
+# A source that includes LibTorch takes a gigabyte to compile: no more of them at once than fit into memory.
+cmake_host_system_information(RESULT memory QUERY TOTAL_PHYSICAL_MEMORY)
+math(EXPR jobs "${memory} / 1500 + 1")
+set_property(GLOBAL APPEND PROPERTY JOB_POOLS compile=${jobs})
+set(CMAKE_JOB_POOL_COMPILE compile)
