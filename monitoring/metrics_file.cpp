@@ -1,0 +1,86 @@
+#include "monitoring/metrics_file.h"
+
+#include <cerrno>
+#include <fstream>
+
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+namespace elbow {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const MetricsFields& fields) {
+  Json object = Json::object();
+  for (const auto& [key, value] : fields) {
+    std::visit([&](const auto& held) { object[key] = held; }, value);
+  }
+  return object;
+}
+
+bool is_beyond(const std::string& line, std::int64_t last_step) {
+  const Json object = Json::parse(line, nullptr, false);
+  if (!object.is_object()) return true;  // not written by us: nothing after it can be trusted
+  const auto step = object.find("step");
+  return step != object.end() && step->is_number() &&
+         step->get<double>() > static_cast<double>(last_step);
+}
+
+// Bytes at the beginning of the file that are whole lines to keep.
+std::int64_t bytes_to_keep(const std::filesystem::path& path,
+                           std::optional<std::int64_t> last_step) {
+  std::ifstream file(path, std::ios::binary);
+  std::int64_t kept = 0;
+  for (std::string line; std::getline(file, line) && !file.eof();) {
+    if (last_step && is_beyond(line, *last_step)) break;
+    kept += static_cast<std::int64_t>(line.size()) + 1;
+  }
+  return kept;
+}
+
+}  // namespace
+
+MetricsFile::MetricsFile(std::filesystem::path path, std::optional<std::int64_t> last_step)
+    : path_(std::move(path)) {
+  fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (fd_ < 0) fail("open", errno);
+  size_ = bytes_to_keep(path_, last_step);
+  if (::ftruncate(fd_, size_) != 0) fail("shorten", errno);
+}
+
+MetricsFile::~MetricsFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void MetricsFile::append(const MetricsFields& figures, const MetricsFields& time) {
+  if (fd_ < 0) return;
+  Json object = to_json(figures);
+  object["time"] = to_json(time);
+  const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  std::size_t done = 0;
+  while (done < line.size()) {
+    const ssize_t written = ::write(fd_, line.data() + done, line.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("write", errno);
+    done += static_cast<std::size_t>(written);
+  }
+  size_ += static_cast<std::int64_t>(line.size());
+}
+
+void MetricsFile::fail(const std::string& what, int error_number) {
+  std::string message =
+      fmt::format("cannot {} {}: {}", what, path_.string(), errno_text(error_number));
+  if (fd_ >= 0) {
+    if (what == "write" && ::ftruncate(fd_, size_) != 0) message += "; its last line is cut short";
+    ::close(fd_);
+    fd_ = -1;
+  }
+  throw CheckpointError(message);
+}
+
+}  // namespace elbow

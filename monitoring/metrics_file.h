@@ -1,0 +1,51 @@
+// metrics.jsonl: the numbers of a run, one JSON object a line.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace elbow {
+
+// A number that is not finite is written as null.
+using MetricsValue = std::variant<std::int64_t, double, std::string>;
+using MetricsFields = std::vector<std::pair<std::string, MetricsValue>>;
+
+// Appends lines such as
+//   {"step":10,"epoch":1,"elbo":-102.25,"time":{"seconds":1.5,"ranks":2}}
+// in the order given. Doubles are written so that they read back as the same bits. What depends on
+// the clock, the hosts or the number of ranks goes under `time`, so that the rest of two equal runs
+// is equal byte for byte. Used by one thread.
+class MetricsFile {
+ public:
+  // Creates the file, or opens it to append. A last line that a crash left without its end is
+  // dropped. With `last_step`, so is everything from the first line on whose "step" is beyond it: a
+  // run that continues from a checkpoint does those steps again.
+  // Throws CheckpointError naming the file.
+  explicit MetricsFile(std::filesystem::path path,
+                       std::optional<std::int64_t> last_step = std::nullopt);
+  ~MetricsFile();
+  MetricsFile(const MetricsFile&) = delete;
+  MetricsFile& operator=(const MetricsFile&) = delete;
+
+  // Hands the line to the system at once and whole, so that readers of the file see whole lines.
+  //
+  // The first line that cannot be written (a full disk) throws CheckpointError naming the file, and
+  // what was written of it is taken back. From then on the file is closed and appending does
+  // nothing: whoever catches the error decides, once, whether a run is worth going on with
+  // without its metrics.
+  void append(const MetricsFields& figures, const MetricsFields& time);
+
+ private:
+  [[noreturn]] void fail(const std::string& what, int error_number);
+
+  std::filesystem::path path_;
+  int fd_ = -1;
+  std::int64_t size_ = 0;  // bytes of whole lines
+};
+
+}  // namespace elbow

@@ -1,0 +1,28 @@
+// Where progress is shown: the terminal behind standard error, if there is one.
+#pragma once
+
+namespace elbow {
+
+// The terminal that what this process writes to stderr appears on: stderr itself, or the standard
+// error of the MPI launcher that started the process on this machine and passes its output on.
+// A dumb terminal (TERM) counts as none.
+class Terminal {
+ public:
+  Terminal();
+  ~Terminal();
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+
+  bool found() const { return fd_ >= 0; }
+  // Columns at this moment; 80 where the terminal does not say.
+  int width() const;
+
+ private:
+  int fd_ = -1;
+  bool opened_ = false;
+};
+
+// Whether the locale in the environment (LC_ALL, LC_CTYPE, LANG) says UTF-8.
+bool locale_is_utf8();
+
+}  // namespace elbow
