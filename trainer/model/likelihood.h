@@ -1,0 +1,49 @@
+// p(x | z), from what a decoder gives for z.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <torch/nn/module.h>
+
+#include "base/noise.h"
+#include "trainer/model/observation.h"
+#include "trainer/model/options.h"
+
+namespace elbow {
+
+// A module that owns the parameters it learns. `output` is [B, P, shape...], P numbers for each
+// variable of x [B, shape...].
+class Likelihood : public torch::nn::Module {
+ public:
+  virtual std::int64_t parameters_per_variable() const = 0;  // P
+
+  // log p(x | z) of each sample, [B], nats, with every normaliser.
+  virtual torch::Tensor log_density(const torch::Tensor& x, const torch::Tensor& output) const = 0;
+
+  // E[x | z] and a draw of x, [B, shape...]; row b of a draw from the noise of (indices[b], draw).
+  virtual torch::Tensor mean(const torch::Tensor& output) const = 0;
+  virtual torch::Tensor sample(const torch::Tensor& output, const NoiseKey& key,
+                               std::span<const std::int64_t> indices, std::uint32_t draw) const = 0;
+
+  virtual std::string summary() const = 0;  // "gaussian, sigma 0.1 (learned)"
+};
+
+// What is known of a kind before there is a model.
+struct LikelihoodKind {
+  std::string name;
+  bool is_density;  // over real numbers; else a probability of pixels that are 0 or 1
+  std::shared_ptr<Likelihood> (*make)(const ModelOptions&, const Observation&);
+};
+
+std::vector<std::string> likelihood_names();
+
+// Throws ConfigError for a name that is not registered.
+const LikelihoodKind& likelihood_kind(const std::string& name);
+std::shared_ptr<Likelihood> make_likelihood(const ModelOptions& options,
+                                            const Observation& observation);
+
+}  // namespace elbow

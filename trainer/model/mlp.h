@@ -1,0 +1,19 @@
+// Linear layers with activations between them; without hidden widths, one linear map.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "trainer/model/network.h"
+
+namespace elbow {
+
+std::shared_ptr<Network> make_mlp_encoder(const ModelOptions& options,
+                                          const std::vector<std::int64_t>& shape,
+                                          std::int64_t outputs);
+std::shared_ptr<Network> make_mlp_decoder(const ModelOptions& options, std::int64_t latent,
+                                          const std::vector<std::int64_t>& shape,
+                                          std::int64_t parameters);
+
+}  // namespace elbow

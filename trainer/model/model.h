@@ -1,0 +1,47 @@
+// From configuration to a model.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "trainer/model/observation.h"
+#include "trainer/model/options.h"
+#include "trainer/model/procedure.h"
+
+namespace elbow {
+
+std::vector<std::string> procedure_names();
+
+// With initial parameters from the seed, in float. Throws ConfigError where parts do not go
+// together.
+std::shared_ptr<Procedure> make_model(const ModelOptions& options, const Observation& observation,
+                                      std::uint64_t seed);
+
+struct ModelDescription {
+  std::string summary;
+  std::vector<LayerDescription> layers;
+  std::int64_t parameters = 0;
+  std::int64_t bytes = 0;  // of the parameters
+};
+
+ModelDescription describe(const Procedure& model);
+
+// A table for a person, a line a layer, each line ended.
+std::string to_text(const ModelDescription& description);
+
+// model.json: all that is needed, beside the parameters, to have the model again.
+nlohmann::ordered_json model_to_json(const ModelOptions& options, const Observation& observation);
+
+struct ModelFile {
+  ModelOptions options;
+  Observation observation;
+};
+
+// Throws CheckpointError naming what is wrong: the file may be a stranger's.
+ModelFile model_from_json(const nlohmann::ordered_json& json);
+
+}  // namespace elbow

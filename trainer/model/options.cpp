@@ -1,0 +1,116 @@
+#include "trainer/model/options.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "trainer/model/likelihood.h"
+#include "trainer/model/model.h"
+#include "trainer/model/network.h"
+#include "trainer/model/prior.h"
+
+namespace elbow {
+namespace {
+
+// Far above anything useful, and low enough that a file cannot ask for all memory by a slip.
+constexpr double kLargestLatent = 65536;
+constexpr double kLargestWidth = 65536;
+constexpr std::size_t kMostWidths = 64;
+constexpr std::size_t kLongestText = 256;
+
+std::string check_sigma(const std::string& text) {
+  if (text == "learned") return "";
+  double value = 0;
+  if (parse_number(text, value) && value > 0 && value < 1e30) return "";
+  return "must be 'learned' or a number above 0";
+}
+
+std::string as_text(const nlohmann::ordered_json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+// A value of model.json as the configuration would write it.
+std::string option_text(const std::string& name, const nlohmann::ordered_json& value) {
+  if (!value.is_array()) return as_text(value);
+  if (value.size() > kMostWidths) {
+    throw ConfigError(fmt::format("'{}' has {} entries, at most {} are allowed", name, value.size(),
+                                  kMostWidths));
+  }
+  return value.dump();
+}
+
+void read_fields(const nlohmann::ordered_json& json, OptionTable& table) {
+  if (!json.is_object()) throw ConfigError("'model' is not an object");
+  for (const auto& option : table.options()) {
+    if (!json.contains(option.name())) {
+      throw ConfigError(fmt::format("'{}' is missing", option.name()));
+    }
+  }
+  for (const auto& [name, value] : json.items()) {
+    const std::string text = option_text(name, value);
+    if (text.size() > kLongestText * kMostWidths) throw ConfigError("a text is too long");
+    table.apply_text("model." + name, text, "model.json");
+  }
+}
+
+}  // namespace
+
+void declare(OptionTable& table, ModelOptions& options) {
+  table.add("model.kind", &options.kind,
+            "what is trained; vae: an encoder proposes codes z for an image x, a decoder turns "
+            "codes into images",
+            one_of(procedure_names()));
+  table.add("model.latent", &options.latent, "how many numbers the code z of an image has",
+            between(1, kLargestLatent));
+  table.add("model.prior", &options.prior,
+            "distribution of codes before an image is seen; gaussian: independent, mean 0, "
+            "deviation 1",
+            one_of(prior_names()));
+  table.add("model.likelihood", &options.likelihood,
+            "distribution of an image around what the decoder draws; gaussian for grey values and "
+            "measurements, bernoulli for pixels that are black or white",
+            one_of(likelihood_names()));
+  table
+      .add("model.sigma", &options.sigma,
+           "deviation of the gaussian likelihood, in units of x: 'learned' (one for all variables) "
+           "or a number",
+           TextCheck(check_sigma))
+      .number_allowed = true;
+  table.add("model.sigma_floor", &options.sigma_floor,
+            "a learned sigma stays above this, so that the likelihood stays bounded",
+            between(1e-12, 1e6));
+  table.add("model.network", &options.network,
+            "mlp: fully connected layers, for any data; convolutional: for images",
+            one_of(network_names()));
+  table.add("model.widths", &options.widths,
+            "hidden layers of the encoder, from the data to the code; the decoder has them the "
+            "other way round. mlp: units a layer, [] for a linear model; convolutional: channels a "
+            "stage, each stage halves the image, for example [32, 64]",
+            between(1, kLargestWidth));
+  table.add("model.activation", &options.activation, "function between the layers",
+            one_of(activation_names()));
+}
+
+nlohmann::ordered_json to_json(const ModelOptions& options) {
+  return {{"kind", options.kind},
+          {"latent", options.latent},
+          {"prior", options.prior},
+          {"likelihood", options.likelihood},
+          {"sigma", options.sigma},
+          {"sigma_floor", options.sigma_floor},
+          {"network", options.network},
+          {"widths", options.widths},
+          {"activation", options.activation}};
+}
+
+ModelOptions model_options_from_json(const nlohmann::ordered_json& json) {
+  ModelOptions options;
+  OptionTable table;
+  declare(table, options);
+  try {
+    read_fields(json, table);
+  } catch (const ConfigError& error) {
+    throw CheckpointError(fmt::format("model.json: {}", error.what()));
+  }
+  return options;
+}
+
+}  // namespace elbow

@@ -1,0 +1,33 @@
+// Which parts a model is composed of.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "base/options.h"
+
+namespace elbow {
+
+struct ModelOptions {
+  std::string kind = "vae";
+  std::int64_t latent = 20;
+  std::string prior = "gaussian";
+  std::string likelihood = "gaussian";
+  std::string sigma = "learned";  // or a number
+  double sigma_floor = 1e-4;
+  std::string network = "mlp";
+  std::vector<std::int64_t> widths = {400};
+  std::string activation = "relu";
+};
+
+void declare(OptionTable& table, ModelOptions& options);
+
+// For the run's model.json. model_options_from_json throws CheckpointError naming what is wrong
+// with it: unknown, missing or impossible values.
+nlohmann::ordered_json to_json(const ModelOptions& options);
+ModelOptions model_options_from_json(const nlohmann::ordered_json& json);
+
+}  // namespace elbow
