@@ -1,0 +1,81 @@
+// The figures of a whole data set, exact in their bookkeeping: every sample exactly once, the same
+// bits at any number of ranks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/options.h"
+#include "data/data_set.h"
+#include "trainer/comm/communicator.h"
+#include "trainer/model/observation.h"
+#include "trainer/model/procedure.h"
+
+namespace elbow {
+
+struct EvaluationOptions {
+  std::int64_t samples = 100;    // K: draws of z an image for log p(x)
+  std::int64_t validation_samples = 10;  // the same during training, where the ELBO is what counts
+  std::int64_t block = 256;      // images computed at a time, whole, by one rank
+  std::string every = "1 epoch"; // of the validation during training
+  std::int64_t patience = 0;     // validations without a better ELBO before stopping; 0: never
+};
+
+void declare(OptionTable& table, EvaluationOptions& options);
+
+// Nats per sample, means over the images.
+struct Figures {
+  std::int64_t count = 0;
+  std::int64_t samples = 0;  // K
+  double elbo = 0;
+  double reconstruction = 0;
+  double kl = 0;
+  double log_likelihood = 0;
+  double standard_error = 0;         // of the mean log-likelihood, over images
+  double monte_carlo_error = 0;      // of the mean log-likelihood, from the draws of z
+  double effective_sample_size = 0;  // mean over the images, out of K
+  std::vector<std::int64_t> skipped;  // the first of the samples left out as not finite
+  std::int64_t skipped_count = 0;
+};
+
+// Which samples: `count` of them, `index_of` giving the global index of each in turn.
+struct SampleRange {
+  std::int64_t count = 0;
+  std::function<std::int64_t(std::int64_t)> index_of;
+};
+
+// Receives the samples' figures in order, a block at a time (rank 0 only); NaN for a sample that was
+// left out as not finite.
+using ImageSink = std::function<void(std::span<const std::int64_t> indices, const BlockFigures&)>;
+// Told after each round how many images are done (rank 0 only).
+using EvaluationProgress = std::function<void(std::int64_t done)>;
+
+struct EvaluationJob {
+  Communicator& comm;
+  Procedure& procedure;
+  const Observation& observation;
+  DataSet& data;
+  SampleRange range;
+  EvaluationOptions options;
+  std::uint64_t seed = 1;
+  bool skip_not_finite = false;
+  ImageSink sink = nullptr;
+  EvaluationProgress progress = nullptr;
+};
+
+// Collective; every rank gets the same figures. Blocks of `options.block` samples go round the
+// ranks, each computed at a shape that depends on the range alone; sums are taken in double, in the
+// order of the range. Memory grows neither with the range nor with K. A sample with a NaN or an
+// infinity is an error on all ranks (SharedError, naming it) unless `skip_not_finite`.
+Figures evaluate(const EvaluationJob& job);
+
+// evaluation.json: the figures, null where one has no meaning with the reason under "about".
+nlohmann::ordered_json to_json(const Figures& figures, const Observation& observation,
+                               nlohmann::ordered_json about);
+
+}  // namespace elbow

@@ -1,0 +1,144 @@
+#include "trainer/run/run_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/log.h"
+
+namespace elbow {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr int kFormatVersion = 1;
+constexpr std::size_t kLargestRecord = 16 << 20;
+
+Json read_record(const fs::path& path) {
+  Json record;
+  try {
+    record = Json::parse(read_file(path, kLargestRecord));
+    const auto version = record.at("format_version").get<int>();
+    if (version != kFormatVersion) {
+      throw CheckpointError(fmt::format(
+          "{} has format version {}, this program reads version {}: use the elbow that wrote it",
+          path.string(), version, kFormatVersion));
+    }
+    if (!record.at("sessions").is_array() || !record.at("finished").is_boolean()) {
+      throw CheckpointError(fmt::format("{} is damaged: it holds no sessions", path.string()));
+    }
+  } catch (const Json::exception& error) {
+    throw CheckpointError(fmt::format("{} is damaged: {}", path.string(), error.what()));
+  }
+  return record;
+}
+
+void create_folder(const fs::path& root) {
+  std::error_code error;
+  fs::create_directories(root, error);
+  if (error || !fs::is_directory(root)) {
+    throw CheckpointError(fmt::format("cannot make the run directory {}: {}", root.string(),
+                                      error ? error.message() : "something else has this name"));
+  }
+}
+
+// Files of a run that hold the history of one session's training.
+void remove_unfinished(const RunPaths& paths) {
+  std::error_code ignored;
+  for (const auto& path : {paths.metrics(), paths.parameters(), paths.last_parameters()}) {
+    fs::remove(path, ignored);
+  }
+}
+
+}  // namespace
+
+RunDirectory::RunDirectory(const fs::path& root) : paths_{root} {
+  create_folder(root);
+  if (!fs::exists(paths_.record())) {
+    const bool only_ours = fs::is_empty(root) || fs::exists(root / "lock");
+    if (!only_ours) {
+      throw CheckpointError(fmt::format(
+          "{} holds files but no run: choose an empty or a new directory for --run",
+          root.string()));
+    }
+  }
+  lock_ = ::open((root / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_ < 0) {
+    throw CheckpointError(
+        fmt::format("cannot write in {}: {}", root.string(), errno_text(errno)));
+  }
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(lock_);
+    throw CheckpointError(fmt::format(
+        "another process is training in {}: wait for it, or choose another --run", root.string()));
+  }
+  if (fs::exists(paths_.record())) record_ = read_record(paths_.record());
+}
+
+RunDirectory::~RunDirectory() { ::close(lock_); }
+
+RunState RunDirectory::state() const {
+  if (record_.is_null()) return RunState::kNew;
+  return record_["finished"].get<bool>() ? RunState::kFinished : RunState::kUnfinished;
+}
+
+std::string RunDirectory::stored_configuration() const {
+  return read_file(paths_.configuration(), kLargestRecord);
+}
+
+std::string RunDirectory::last_reason() const {
+  if (record_.is_null() || record_["sessions"].empty()) return "";
+  return record_["sessions"].back().value("reason", "");
+}
+
+void RunDirectory::begin_session(const std::string& configuration, const Json& about, int ranks) {
+  remove_unfinished(paths_);
+  write_file_atomically(paths_.configuration(), configuration);
+  if (record_.is_null()) {
+    record_ = {{"format_version", kFormatVersion}, {"finished", false}, {"about", Json::object()},
+               {"sessions", Json::array()}};
+  }
+  record_["about"] = about;
+  record_["sessions"].push_back({{"started", utc_now()}, {"ranks", ranks}});
+  store_record();
+}
+
+void RunDirectory::end_session(const std::string& reason, bool finished, const Json& result) {
+  Json& session = record_["sessions"].back();
+  session["ended"] = utc_now();
+  session["reason"] = reason;
+  session["result"] = result;
+  record_["finished"] = finished;
+  store_record();
+}
+
+void RunDirectory::store_record() {
+  write_file_atomically(paths_.record(), record_.dump(2) + "\n");
+}
+
+RunPaths require_run(const fs::path& root) {
+  RunPaths paths{root};
+  if (!fs::exists(paths.record())) {
+    throw CheckpointError(fmt::format(
+        "{} {}: give the directory that 'elbow train --run DIR' made", root.string(),
+        fs::exists(root) ? "is not a run directory" : "does not exist"));
+  }
+  return paths;
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+}  // namespace elbow

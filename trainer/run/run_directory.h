@@ -1,0 +1,70 @@
+// The run directory: what a run leaves behind, and what other programs rely on (docs/formats.md).
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace elbow {
+
+// Where each thing lies in a run directory.
+struct RunPaths {
+  std::filesystem::path root;
+
+  std::filesystem::path configuration() const { return root / "config.toml"; }
+  std::filesystem::path record() const { return root / "run.json"; }
+  std::filesystem::path metrics() const { return root / "metrics.jsonl"; }
+  std::filesystem::path log() const { return root / "log.jsonl"; }
+  std::filesystem::path model() const { return root / "model.json"; }
+  // The parameters to use: the best by validation where there are any, else the last.
+  std::filesystem::path parameters() const { return root / "parameters.safetensors"; }
+  std::filesystem::path last_parameters() const { return root / "parameters-last.safetensors"; }
+  std::filesystem::path evaluation() const { return root / "evaluation.json"; }
+  std::filesystem::path samples() const { return root / "samples"; }
+};
+
+enum class RunState {
+  kNew,         // no directory, or an empty one
+  kUnfinished,  // begun, and not brought to its end
+  kFinished,
+};
+
+// A run directory opened by the one process that writes it (rank 0). Holds a lock on it for its
+// lifetime. Throws CheckpointError naming the path.
+class RunDirectory {
+ public:
+  // Creates the directory where there is none. Refuses one that holds something else than a run,
+  // and one in which another process is training.
+  explicit RunDirectory(const std::filesystem::path& root);
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+
+  const RunPaths& paths() const { return paths_; }
+  RunState state() const;
+  std::string stored_configuration() const;  // text of config.toml
+  std::string last_reason() const;           // why the last session ended; "" when it did not say
+
+  // A session begins: removes what an unfinished one left, stores the configuration, and appends
+  // {started, ranks, ...} to run.json. `about` holds versions and data fingerprints.
+  void begin_session(const std::string& configuration, const nlohmann::ordered_json& about,
+                     int ranks);
+  // The session ended; `reason` is "finished", "stopped by a signal", ...
+  void end_session(const std::string& reason, bool finished, const nlohmann::ordered_json& result);
+
+ private:
+  void store_record();
+
+  RunPaths paths_;
+  int lock_ = -1;
+  nlohmann::ordered_json record_;
+};
+
+// For readers: the paths of an existing run. Throws CheckpointError, saying what to do, when `root`
+// holds no run.
+RunPaths require_run(const std::filesystem::path& root);
+
+// "2026-01-31T12:00:00Z"
+std::string utc_now();
+
+}  // namespace elbow

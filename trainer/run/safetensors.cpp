@@ -1,0 +1,180 @@
+#include "trainer/run/safetensors.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+
+namespace elbow {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint64_t kLargestHeader = 16 << 20;
+constexpr std::size_t kLargestRank = 16;
+
+struct TypeName {
+  const char* name;
+  torch::ScalarType type;
+};
+constexpr TypeName kTypes[] = {
+    {"F64", torch::kDouble}, {"F32", torch::kFloat}, {"I64", torch::kLong}, {"U8", torch::kByte}};
+
+const char* name_of(torch::ScalarType type) {
+  for (const auto& known : kTypes) {
+    if (known.type == type) return known.name;
+  }
+  throw Error(fmt::format("safetensors: no name for type {}", c10::toString(type)));
+}
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& problem) {
+  throw CheckpointError(
+      fmt::format("{} is not a valid safetensors file: {}", path.string(), problem));
+}
+
+// Header padded with spaces to a multiple of 8, so that the values begin aligned.
+std::string make_header(const NamedTensors& tensors,
+                        const std::map<std::string, std::string>& metadata) {
+  Json header = Json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::int64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const auto end = offset + static_cast<std::int64_t>(tensor.nbytes());
+    header[name] = {{"dtype", name_of(tensor.scalar_type())},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
+}
+
+struct Entry {
+  torch::ScalarType type;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+torch::ScalarType type_named(const std::filesystem::path& path, const std::string& name) {
+  for (const auto& known : kTypes) {
+    if (name == known.name) return known.type;
+  }
+  refuse(path, fmt::format("type '{}' is not known", name));
+}
+
+// A tensor's description, checked against the `available` bytes of values.
+Entry parse_entry(const std::filesystem::path& path, const std::string& name, const Json& json,
+                  std::uint64_t available) {
+  Entry entry;
+  entry.type = type_named(path, json.at("dtype").get<std::string>());
+  const Json& shape = json.at("shape");
+  if (shape.size() > kLargestRank) refuse(path, fmt::format("'{}' has too many axes", name));
+  std::uint64_t bytes = torch::elementSize(entry.type);
+  for (const Json& axis : shape) {
+    const auto length = axis.get<std::uint64_t>();
+    if (length != 0 && bytes > available / length) {
+      refuse(path, fmt::format("'{}' is larger than the file", name));
+    }
+    bytes *= length;
+    entry.shape.push_back(static_cast<std::int64_t>(length));
+  }
+  entry.begin = json.at("data_offsets").at(0).get<std::uint64_t>();
+  entry.end = json.at("data_offsets").at(1).get<std::uint64_t>();
+  if (entry.end > available || entry.begin > entry.end || entry.end - entry.begin != bytes) {
+    refuse(path, fmt::format("the bytes of '{}' don't fit its shape", name));
+  }
+  return entry;
+}
+
+std::map<std::string, Entry> parse_header(const std::filesystem::path& path,
+                                          const std::string& text, std::uint64_t available) {
+  std::map<std::string, Entry> entries;
+  try {
+    const Json header = Json::parse(text);
+    for (const auto& [name, json] : header.items()) {
+      if (name != "__metadata__") entries[name] = parse_entry(path, name, json, available);
+    }
+  } catch (const Json::exception& error) {
+    refuse(path, error.what());
+  }
+  std::map<std::uint64_t, std::uint64_t> extents;
+  for (const auto& [name, entry] : entries) {
+    if (entry.begin != entry.end && !extents.emplace(entry.begin, entry.end).second) {
+      refuse(path, fmt::format("'{}' lies where another tensor lies", name));
+    }
+  }
+  std::uint64_t covered = 0;
+  for (const auto& [begin, end] : extents) {
+    if (begin != covered) refuse(path, "its tensors overlap or leave gaps");
+    covered = end;
+  }
+  if (covered != available) refuse(path, "it has more bytes than its header describes");
+  return entries;
+}
+
+std::uint64_t little_endian(const char (&bytes)[8]) {
+  std::uint64_t value = 0;
+  for (int i = 7; i >= 0; --i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+}  // namespace
+
+void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  const std::string header = make_header(tensors, metadata);
+  const auto temporary = temporary_name(path);
+  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
+  char length[8];
+  for (int i = 0; i < 8; ++i) length[i] = static_cast<char>(header.size() >> (8 * i));
+  file.write(length, sizeof length);
+  file.write(header.data(), static_cast<std::streamsize>(header.size()));
+  for (const auto& [name, tensor] : tensors) {
+    const torch::Tensor host = tensor.detach().cpu().contiguous();
+    file.write(static_cast<const char*>(host.data_ptr()),
+               static_cast<std::streamsize>(host.nbytes()));
+  }
+  file.close();
+  if (!file) {
+    const std::string reason = errno_text(errno);
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw Error(fmt::format("cannot write {}: {}", path.string(), reason));
+  }
+  publish_file(temporary, path);
+}
+
+NamedTensors load_safetensors(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) {
+    throw CheckpointError(fmt::format("cannot read {}: {}", path.string(), errno_text(errno)));
+  }
+  const auto size = static_cast<std::uint64_t>(file.tellg());
+  file.seekg(0);
+  char length[8];
+  if (size < sizeof length || !file.read(length, sizeof length)) refuse(path, "it is too short");
+  const std::uint64_t header_size = little_endian(length);
+  if (header_size > kLargestHeader || header_size > size - sizeof length) {
+    refuse(path, "its header is longer than allowed");
+  }
+  std::string header(header_size, '\0');
+  if (!file.read(header.data(), static_cast<std::streamsize>(header_size))) {
+    refuse(path, "its header cannot be read");
+  }
+  const auto values_begin = sizeof length + header_size;
+  NamedTensors tensors;
+  for (const auto& [name, entry] : parse_header(path, header, size - values_begin)) {
+    torch::Tensor tensor = torch::empty(entry.shape, entry.type);
+    file.seekg(static_cast<std::streamoff>(values_begin + entry.begin));
+    file.read(static_cast<char*>(tensor.data_ptr()),
+              static_cast<std::streamsize>(tensor.nbytes()));
+    if (!file) refuse(path, fmt::format("the values of '{}' cannot be read", name));
+    tensors.emplace(name, std::move(tensor));
+  }
+  return tensors;
+}
+
+}  // namespace elbow

@@ -1,0 +1,109 @@
+#include "trainer/run/saved_model.h"
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "trainer/run/safetensors.h"
+
+namespace elbow {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kFormatVersion = 1;
+constexpr std::size_t kLargestDescription = 1 << 30;
+
+Json read_description(const std::filesystem::path& path) {
+  Json json;
+  try {
+    json = Json::parse(read_file(path, kLargestDescription));
+  } catch (const Json::exception& error) {
+    throw CheckpointError(fmt::format("{} is damaged: {}", path.string(), error.what()));
+  } catch (const Error& error) {
+    throw CheckpointError(
+        fmt::format("{}; has this run been trained to a first validation or its end?",
+                    error.what()));
+  }
+  if (json.value("format_version", 0) != kFormatVersion) {
+    throw CheckpointError(fmt::format("{} has another format version than {}: use the elbow that "
+                                      "wrote it",
+                                      path.string(), kFormatVersion));
+  }
+  return json;
+}
+
+// Copies stored values into the procedure's parameters; names and shapes must agree one to one.
+void set_parameters(Procedure& procedure, const NamedTensors& stored,
+                    const std::filesystem::path& path) {
+  torch::NoGradGuard no_grad;
+  const auto parameters = procedure.named_parameters();
+  if (parameters.size() != stored.size()) {
+    throw CheckpointError(fmt::format("{} holds {} tensors, the model has {}", path.string(),
+                                      stored.size(), parameters.size()));
+  }
+  for (const auto& parameter : parameters) {
+    const auto found = stored.find(parameter.key());
+    if (found == stored.end()) {
+      throw CheckpointError(fmt::format("{} has no '{}'", path.string(), parameter.key()));
+    }
+    if (found->second.sizes() != parameter.value().sizes()) {
+      throw CheckpointError(fmt::format("{}: '{}' has shape {}, the model's has {}", path.string(),
+                                        parameter.key(), shape_text(found->second.sizes()),
+                                        shape_text(parameter.value().sizes())));
+    }
+    torch::Tensor target = parameter.value();
+    target.copy_(found->second);
+  }
+}
+
+std::string content_hash(const NamedTensors& tensors) {
+  Hash hash;
+  for (const auto& [name, tensor] : tensors) {
+    hash.add(name);
+    hash.add(std::span(static_cast<const std::byte*>(tensor.data_ptr()), tensor.nbytes()));
+  }
+  return hash.hex();
+}
+
+}  // namespace
+
+void save_model_description(const RunPaths& paths, const ModelOptions& options,
+                            const Observation& observation, const ModelRecord& record) {
+  Json json = {{"format_version", kFormatVersion},
+               {"seed", record.seed},
+               {"data_fingerprint", record.data_fingerprint}};
+  json.update(model_to_json(options, observation));
+  write_file_atomically(paths.model(), json.dump(1) + "\n");
+}
+
+void save_parameters(const std::filesystem::path& path, const Procedure& procedure) {
+  NamedTensors tensors;
+  for (const auto& parameter : procedure.named_parameters()) {
+    tensors.emplace(parameter.key(), parameter.value().detach());
+  }
+  save_safetensors(path, tensors, {{"format", "pt"}});
+}
+
+SavedModel load_model(const RunPaths& paths, const std::string& which) {
+  const Json json = read_description(paths.model());
+  try {
+    const ModelRecord record{json.at("seed").get<std::uint64_t>(),
+                             json.at("data_fingerprint").get<std::string>()};
+    SavedModel saved{model_from_json(json), nullptr, record, ""};
+    saved.procedure = make_model(saved.file.options, saved.file.observation, record.seed);
+    const auto path = which == "last" && std::filesystem::exists(paths.last_parameters())
+                          ? paths.last_parameters()
+                          : paths.parameters();
+    const NamedTensors stored = load_safetensors(path);
+    set_parameters(*saved.procedure, stored, path);
+    saved.parameters_hash = content_hash(stored);
+    return saved;
+  } catch (const Json::exception& error) {
+    throw CheckpointError(fmt::format("{} is damaged: {}", paths.model().string(), error.what()));
+  } catch (const ConfigError& error) {
+    throw CheckpointError(fmt::format("{} is damaged: {}", paths.model().string(), error.what()));
+  }
+}
+
+}  // namespace elbow

@@ -1,0 +1,39 @@
+// A trained model as it lies in a run directory: model.json, what it is, and its parameters.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "trainer/model/model.h"
+#include "trainer/model/observation.h"
+#include "trainer/model/procedure.h"
+#include "trainer/run/run_directory.h"
+
+namespace elbow {
+
+// What model.json holds beside the architecture.
+struct ModelRecord {
+  std::uint64_t seed = 1;
+  std::string data_fingerprint;  // of the training data
+};
+
+struct SavedModel {
+  ModelFile file;
+  std::shared_ptr<Procedure> procedure;
+  ModelRecord record;
+  std::string parameters_hash;  // of the parameter file's content
+};
+
+void save_model_description(const RunPaths& paths, const ModelOptions& options,
+                            const Observation& observation, const ModelRecord& record);
+
+// The named parameters, as they are now.
+void save_parameters(const std::filesystem::path& path, const Procedure& procedure);
+
+// `which`: "best" (by validation where there was one, else the last) or "last". The directory may
+// be a stranger's: nothing in it is executed, and what does not fit is refused with CheckpointError
+// naming the file.
+SavedModel load_model(const RunPaths& paths, const std::string& which);
+
+}  // namespace elbow

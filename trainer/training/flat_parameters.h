@@ -1,0 +1,38 @@
+// All parameters of a model in one buffer, and their gradients in another: one all-reduce sums
+// them, one kernel updates them.
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <string>
+#include <vector>
+
+namespace elbow {
+
+// Moves the module's parameters into flat storage; they and their gradients become views of it,
+// under their own names and shapes. Each view starts at a multiple of 64 bytes, since matrix
+// products are only then bit-stable; the padding between stays zero.
+class FlatParameters {
+ public:
+  struct Entry {
+    std::string name;  // "encoder.0.weight"
+    std::int64_t offset = 0;
+    torch::Tensor value;  // a view
+  };
+
+  // All parameters must have one type and be on one device.
+  explicit FlatParameters(torch::nn::Module& module);
+
+  torch::Tensor& values() { return values_; }      // [P], padding included
+  torch::Tensor& gradient() { return gradient_; }  // [P]
+  const std::vector<Entry>& entries() const { return entries_; }
+
+  void zero_gradient() { gradient_.zero_(); }
+
+ private:
+  torch::Tensor values_;
+  torch::Tensor gradient_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace elbow

@@ -1,0 +1,50 @@
+// What a training tells people and programs while it runs: the progress line and metrics.jsonl.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+
+#include "base/interval.h"
+#include "monitoring/metrics_file.h"
+#include "monitoring/progress.h"
+#include "trainer/training/batches.h"
+#include "trainer/training/loop.h"
+
+namespace elbow {
+
+// On rank 0. A full disk ends the metrics file with a warning, not the run.
+class Reporter {
+ public:
+  // `every`: how often a line of metrics is written, with means over the steps since the last.
+  Reporter(const std::filesystem::path& metrics, const Interval& every, const Course& course,
+           std::int64_t epochs, int ranks);
+
+  void step(const StepReport& report);
+  void validation(const ValidationReport& report);
+  void validating();  // the line says so until the next step
+  void finish() { progress_.finish(); }
+
+ private:
+  // Sums since the last line of metrics.
+  struct Window {
+    std::int64_t steps = 0;
+    double count = 0, elbo = 0, reconstruction = 0, kl = 0;
+    StepReport::Seconds seconds;
+  };
+
+  void write_window(const StepReport& last);
+  void append(const MetricsFields& figures, MetricsFields time);
+
+  MetricsFile metrics_;
+  Interval every_;
+  Course course_;
+  int ranks_;
+  Progress progress_;
+  ProgressState shown_;
+  Window window_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point written_ = started_;
+};
+
+}  // namespace elbow

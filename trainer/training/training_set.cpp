@@ -1,0 +1,127 @@
+#include "trainer/training/training_set.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "trainer/comm/together.h"
+
+namespace elbow {
+namespace {
+
+// Rows looked at to tell {0, 1} data from grey levels.
+constexpr std::int64_t kRowsLookedAt = 64;
+
+DataSet open_labels(const DataOptions& options, const DataSet& images) {
+  DataSet labels = DataSet::open({options.labels}, RowKind::kLabels);
+  if (labels.size() != images.size()) {
+    throw DataError(fmt::format("{} holds {} labels for the {} samples of {}",
+                                labels.name(), labels.size(), images.size(),
+                                images.name()));
+  }
+  return labels;
+}
+
+std::int64_t count_held_out(const DataOptions& options, const DataSet& images) {
+  return validation_is_file(options) ? 0 : held_out_count(options.validation, images.size());
+}
+
+std::optional<DataSet> open_validation(const DataOptions& options, const DataSet& images,
+                                       const Split& split) {
+  if (!validation_is_file(options)) {
+    return split.held_out_count() == 0 ? std::nullopt : std::optional(images);
+  }
+  DataSet validation = DataSet::open({options.validation});
+  if (validation.row_shape() != images.row_shape() || validation.type() != images.type()) {
+    throw DataError(fmt::format(
+        "{} has rows of shape {}, {}, and {} of shape {}, {}: validation and training data must "
+        "be alike",
+        validation.name(), shape_text(validation.row_shape()), validation.stored_type(),
+        images.name(), shape_text(images.row_shape()), images.stored_type()));
+  }
+  return validation;
+}
+
+int white_level(DataSet& images) {
+  if (images.type() != ValueType::kUint8) return 255;
+  const std::int64_t rows = std::min(kRowsLookedAt, images.size());
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < rows; ++i) indices.push_back(i * images.size() / rows);
+  std::vector<std::byte> values(static_cast<std::size_t>(rows * images.row_elements()));
+  images.read(indices, values.data());
+  return *std::max_element(values.begin(), values.end()) <= std::byte{1} ? 1 : 255;
+}
+
+// Statistics as a tensor [2, D], mean and deviation, for the way from rank 0 to the others.
+VariableStatistics share_statistics(Communicator& comm, TrainingSet& set) {
+  VariableStatistics statistics;
+  together(comm, [&] {
+    if (comm.rank() != 0) return;
+    log::info("computing mean and deviation of each variable over {} samples",
+              human_count(set.split().training_count()));
+    statistics = compute_statistics(set.images(), set.split().training_count(),
+                                    [&](std::int64_t i) { return set.split().training(i); });
+  });
+  const std::int64_t variables = set.images().row_elements();
+  torch::Tensor packed = torch::zeros({2, variables}, torch::kDouble);
+  double* values = packed.data_ptr<double>();
+  if (comm.rank() == 0) {
+    std::copy(statistics.mean.begin(), statistics.mean.end(), values);
+    std::copy(statistics.deviation.begin(), statistics.deviation.end(), values + variables);
+  }
+  comm.broadcast(packed, 0);
+  statistics.mean.assign(values, values + variables);
+  statistics.deviation.assign(values + variables, values + 2 * variables);
+  return statistics;
+}
+
+}  // namespace
+
+TrainingSet::TrainingSet(const DataOptions& options, std::uint64_t seed)
+    : images_(DataSet::open(options.train)),
+      split_(seed, images_.size(), count_held_out(options, images_)),
+      order_(split_, images_.layout(), seed, options.window),
+      validation_images_(open_validation(options, images_, split_)) {
+  // Two windows of the order, so that each chunk is decoded once an epoch.
+  CacheLimits cache;
+  cache.rows = std::max(cache.rows, 2 * options.window);
+  images_.set_cache(cache);
+  if (!options.labels.empty()) labels_.emplace(open_labels(options, images_));
+}
+
+SampleRange TrainingSet::validation_range() const {
+  if (split_.held_out_count() == 0) {
+    return {validation_images_->size(), [](std::int64_t i) { return i; }};
+  }
+  return {split_.held_out_count(), [this](std::int64_t i) { return split_.held_out(i); }};
+}
+
+std::int64_t TrainingSet::validation_count() const {
+  return has_validation() ? validation_range().count : 0;
+}
+
+std::string TrainingSet::fingerprint() const {
+  std::string all = images_.fingerprint();
+  if (labels_) all += labels_->fingerprint();
+  if (validation_images_) all += validation_images_->fingerprint();
+  return hash_hex(all);
+}
+
+Observation make_observation(Communicator& comm, TrainingSet& set,
+                             const ObservationOptions& options, const ModelOptions& model) {
+  StoredRows rows;
+  bool statistics_needed = false;
+  together(comm, [&] {
+    rows = {set.images().row_shape(), set.images().type(), white_level(set.images())};
+    statistics_needed = Observation::needs_statistics(options, rows, model.likelihood);
+  });
+  std::optional<VariableStatistics> statistics;
+  if (statistics_needed) statistics = share_statistics(comm, set);
+  std::optional<Observation> observation;
+  together(comm, [&] { observation.emplace(options, rows, model.likelihood, statistics); });
+  return *observation;
+}
+
+}  // namespace elbow
