@@ -1,0 +1,24 @@
+// The sub-commands of the program, one source each.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+
+#include "trainer/comm/communicator.h"
+
+namespace elbow {
+
+// What the command line asks for. Parsing only chooses it; it runs afterwards, on every rank.
+// Throws elbow::Error when it cannot be done.
+using Action = std::function<void(Communicator&)>;
+
+// Each adds its sub-command to the program, whose callback sets `action`.
+void add_data_command(CLI::App& program, Action& action);
+void add_train_command(CLI::App& program, Action& action);
+void add_evaluate_command(CLI::App& program, Action& action);
+void add_sample_command(CLI::App& program, Action& action);
+void add_reconstruct_command(CLI::App& program, Action& action);
+void add_doctor_command(CLI::App& program, Action& action);
+
+}  // namespace elbow

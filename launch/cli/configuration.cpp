@@ -1,0 +1,53 @@
+#include "launch/cli/configuration.h"
+
+#include "base/error.h"
+
+namespace elbow {
+
+OptionTable Configuration::table() {
+  OptionTable table;
+  declare(table, data);
+  declare(table, observation);
+  declare(table, model);
+  declare(table, training);
+  declare(table, optimizer);
+  declare(table, evaluation);
+  declare(table, metrics);
+  return table;
+}
+
+void add_configuration_options(CLI::App& command, GivenOptions& given) {
+  Configuration defaults;
+  const OptionTable table = defaults.table();
+  for (const Option& option : table.options()) {
+    const std::string help = fmt::format("{} [{}]", option.help, option.value_toml());
+    command
+        .add_option_function<std::string>(
+            "--" + option.key,
+            [&given, key = option.key](const std::string& value) { given[key] = value; }, help)
+        ->type_name(option.type_text())
+        ->group("[" + option.group() + "]");
+  }
+}
+
+void resolve(OptionTable& table, const std::filesystem::path& file, const GivenOptions& given) {
+  if (!file.empty()) table.apply_file(file);
+  table.apply_environment();
+  for (const auto& [key, value] : given) table.apply_text(key, value, "the command line");
+}
+
+std::string difference(const std::string& stored, const OptionTable& table) {
+  Configuration before;
+  OptionTable before_table = before.table();
+  before_table.apply_toml(stored, "the stored config.toml");
+  std::string lines;
+  for (const Option& option : table.options()) {
+    const std::string old_value = before_table.find(option.key)->value_toml();
+    if (option.may_change || old_value == option.value_toml()) continue;
+    lines += fmt::format("\n  {}: was {}, now {} (from {})", option.key, old_value,
+                         option.value_toml(), option.origin);
+  }
+  return lines;
+}
+
+}  // namespace elbow

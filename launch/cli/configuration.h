@@ -1,0 +1,49 @@
+// The whole configuration of a run: every component's options, gathered in one table.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "base/options.h"
+#include "data/options.h"
+#include "monitoring/options.h"
+#include "trainer/evaluation/evaluator.h"
+#include "trainer/model/observation.h"
+#include "trainer/model/options.h"
+#include "trainer/training/optimizer.h"
+#include "trainer/training/options.h"
+
+namespace elbow {
+
+struct Configuration {
+  DataOptions data;
+  ObservationOptions observation;
+  ModelOptions model;
+  TrainingOptions training;
+  OptimizerOptions optimizer;
+  EvaluationOptions evaluation;
+  MetricsOptions metrics;
+
+  // Refers to this object's members: it must stay where it is.
+  OptionTable table();
+};
+
+// The values a user gave on the command line, option by option, before they are understood.
+using GivenOptions = std::map<std::string, std::string>;
+
+// Adds every option of the configuration to a sub-command as --group.option; what is given lands in
+// `given`, which must outlive the parsing.
+void add_configuration_options(CLI::App& command, GivenOptions& given);
+
+// Defaults, then the file (none when empty), the environment, and the command line. Throws
+// ConfigError.
+void resolve(OptionTable& table, const std::filesystem::path& file, const GivenOptions& given);
+
+// The options that differ between a stored configuration (TOML) and `table`, a line each, without
+// those that may change when a run goes on; "" when none does.
+std::string difference(const std::string& stored, const OptionTable& table);
+
+}  // namespace elbow

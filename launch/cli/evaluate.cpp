@@ -1,0 +1,191 @@
+// elbow evaluate
+#include <torch/utils.h>
+
+#include <fmt/format.h>
+
+#include <iostream>
+#include <memory>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "data/columns_file.h"
+#include "launch/cli/commands.h"
+#include "monitoring/progress.h"
+#include "trainer/comm/together.h"
+#include "trainer/evaluation/evaluator.h"
+#include "trainer/run/saved_model.h"
+
+namespace elbow {
+namespace {
+
+constexpr int kFormatVersion = 1;
+
+struct EvaluateArguments {
+  std::string run;
+  std::string data;
+  std::string output;
+  std::string per_image;
+  std::string parameters = "best";
+  std::string nan = "stop";
+  EvaluationOptions options;
+  int threads = 1;
+};
+
+DataSet open_data(const EvaluateArguments& arguments, const Observation& observation) {
+  DataSet data = DataSet::open({arguments.data});
+  const StoredRows& rows = observation.rows();
+  if (data.row_shape() != rows.shape || data.type() != rows.type) {
+    throw DataError(fmt::format(
+        "{} holds rows of shape {} and type {}; the model was trained on rows of shape {} and {}",
+        data.name(), shape_text(data.row_shape()), data.stored_type(), shape_text(rows.shape),
+        rows.type == ValueType::kUint8 ? "8-bit values" : "floating-point values"));
+  }
+  return data;
+}
+
+// Per-image values, [count] each, in the order of the data set.
+class ImageColumns {
+ public:
+  ImageColumns(const std::string& path, std::int64_t count)
+      : file_(path, count,
+              {"index", "elbo", "reconstruction", "kl", "log_likelihood", "effective_sample_size",
+               "log_likelihood_variance"}) {}
+
+  void add(std::span<const std::int64_t> indices, const BlockFigures& figures) {
+    const std::vector<double> index(indices.begin(), indices.end());
+    file_.append({index, figures.elbo, figures.reconstruction, figures.kl, figures.log_likelihood,
+                  figures.effective_sample_size, figures.log_likelihood_variance});
+  }
+  void finish() { file_.finish(); }
+
+ private:
+  ColumnsFile file_;
+};
+
+std::string line(const std::string& name, double value, const std::string& rest) {
+  return fmt::format("  {:<16} {:>12.4f} {}\n", name, value, rest);
+}
+
+std::string to_text(const Figures& figures, const Observation& observation) {
+  std::string text = fmt::format("{} samples, {} draws of z each; nats a sample, {}\n",
+                                 human_count(figures.count), figures.samples,
+                                 observation.measure());
+  const std::string reason = observation.no_likelihood_reason();
+  text += line("reconstruction", figures.reconstruction, "");
+  text += line("KL", figures.kl, "");
+  if (!reason.empty()) return text + "  no likelihood is claimed: " + reason + "\n";
+  text += line("ELBO", figures.elbo, "");
+  text += line("log p(x)", figures.log_likelihood,
+               fmt::format("importance-sampled; +- {:.4f} over images, +- {:.4f} Monte Carlo",
+                           figures.standard_error, figures.monte_carlo_error));
+  text += line("effective draws", figures.effective_sample_size,
+               fmt::format("of {}", figures.samples));
+  if (const auto bits = observation.bits_per_dim(figures.log_likelihood)) {
+    text += line("bits/dim", *bits, "");
+  }
+  if (figures.skipped_count > 0) {
+    text += fmt::format("  {} samples left out: they hold a NaN or an infinity\n",
+                        figures.skipped_count);
+  }
+  return text;
+}
+
+void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
+  torch::set_num_threads(arguments.threads);
+  std::optional<SavedModel> saved;
+  std::optional<DataSet> data;
+  std::string fingerprint;
+  std::unique_ptr<ImageColumns> columns;
+  RunPaths paths;
+  together(comm, [&] {
+    paths = require_run(arguments.run);
+    saved.emplace(load_model(paths, arguments.parameters));
+    data.emplace(open_data(arguments, saved->file.observation));
+    fingerprint = data->fingerprint();
+    if (comm.rank() == 0 && !arguments.per_image.empty()) {
+      columns = std::make_unique<ImageColumns>(arguments.per_image, data->size());
+    }
+  });
+  require_same(comm, saved->parameters_hash + fingerprint, "the run directory or the data");
+
+  const Observation& observation = saved->file.observation;
+  std::unique_ptr<Progress> progress;
+  if (comm.rank() == 0) progress = std::make_unique<Progress>(data->size(), 0);
+  EvaluationJob job{comm,
+                    *saved->procedure,
+                    observation,
+                    *data,
+                    {data->size(), [](std::int64_t i) { return i; }},
+                    arguments.options,
+                    saved->record.seed,
+                    arguments.nan == "skip"};
+  if (columns) {
+    job.sink = [&](auto indices, const BlockFigures& block) { columns->add(indices, block); };
+  }
+  job.progress = [&](std::int64_t done) {
+    ProgressState state;
+    state.samples = done;
+    state.note = "evaluating";
+    progress->update(state);
+  };
+  const Figures figures = evaluate(job);
+
+  together(comm, [&] {
+    if (comm.rank() != 0) return;
+    progress->finish();
+    const nlohmann::ordered_json about = {{"format_version", kFormatVersion},
+                                          {"data", arguments.data},
+                                          {"data_fingerprint", fingerprint},
+                                          {"parameters", arguments.parameters},
+                                          {"parameters_hash", saved->parameters_hash},
+                                          {"seed", saved->record.seed},
+                                          {"block", arguments.options.block}};
+    const std::filesystem::path output =
+        arguments.output.empty() ? paths.evaluation() : std::filesystem::path(arguments.output);
+    write_file_atomically(output, to_json(figures, observation, about).dump(2) + "\n");
+    if (columns) columns->finish();
+    std::cout << to_text(figures, observation) << "written to " << output.string() << std::endl;
+  });
+}
+
+}  // namespace
+
+void add_evaluate_command(CLI::App& program, Action& action) {
+  auto arguments = std::make_shared<EvaluateArguments>();
+  CLI::App* command = program.add_subcommand(
+      "evaluate",
+      "The likelihood of a data set under a trained model: ELBO, reconstruction, KL and the\n"
+      "importance-sampled log p(x), each sample counted exactly once. The same bytes at any number\n"
+      "of ranks.\n\n"
+      "  mpirun -n 2 elbow evaluate runs/first --data fashion.h5:/test/images --samples 100");
+  command->add_option("RUN", arguments->run, "run directory made by 'elbow train'")->required();
+  command->add_option("--data", arguments->data, "FILE:/path, or a pattern of files")
+      ->required()
+      ->type_name("DATA");
+  command->add_option("--samples", arguments->options.samples,
+                      "draws of z a sample; the estimate rises with it [100]")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000}))
+      ->type_name("K");
+  command->add_option("--output", arguments->output, "figures as JSON [RUN/evaluation.json]")
+      ->type_name("FILE");
+  command->add_option("--per-image", arguments->per_image,
+                      "also write every sample's figures to this HDF5 file")
+      ->type_name("FILE");
+  command->add_option("--parameters", arguments->parameters,
+                      "best by validation, or the last [best]")
+      ->check(CLI::IsMember({"best", "last"}));
+  command->add_option("--nan", arguments->nan, "stop at a sample with a NaN, or skip it [stop]")
+      ->check(CLI::IsMember({"stop", "skip"}));
+  command->add_option("--block", arguments->options.block,
+                      "samples computed at a time; part of the figures' last bits [256]")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{65536}));
+  command->add_option("--threads", arguments->threads, "threads of a rank [1]")
+      ->check(CLI::Range(1, 1024));
+  command->callback([arguments, &action] {
+    action = [arguments](Communicator& comm) { run_evaluate(*arguments, comm); };
+  });
+}
+
+}  // namespace elbow

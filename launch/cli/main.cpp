@@ -1,0 +1,119 @@
+// elbow: a command line becomes a job.
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "launch/cli/commands.h"
+#include "launch/cli/help.h"
+#include "trainer/comm/communicator.h"
+#include "trainer/comm/together.h"
+
+namespace elbow {
+namespace {
+
+constexpr char kAbout[] =
+    "Elbow trains latent-variable models by maximising the evidence lower bound (ELBO), on one\n"
+    "machine or on many, and measures the likelihood that they reach.";
+
+constexpr char kFirstSession[] =
+    "\nA first session:\n"
+    "  elbow doctor\n"
+    "  elbow data import idx --images train-images.gz --labels train-labels.gz \\\n"
+    "      --output data.h5 --split train\n"
+    "  mpirun -n 2 elbow train --config c.toml --run runs/first\n"
+    "  elbow evaluate runs/first --data data.h5:/test/images\n"
+    "  elbow sample runs/first\n\n"
+    "'elbow COMMAND --help' explains a command and its options.\n";
+
+// Before MPI runs, only the environment tells ranks apart. That is good enough to choose who says
+// what all of them would say.
+bool speaks_for_all() {
+  for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
+    const char* rank = std::getenv(variable);
+    if (rank != nullptr) return std::string(rank) == "0";
+  }
+  return true;
+}
+
+void say(const std::string& message) {
+  std::fputs(fmt::format("elbow: {}\n", message).c_str(), stderr);
+}
+
+void describe(CLI::App& program, Action& action) {
+  program.name("elbow");
+  program.formatter(std::make_shared<HelpFormatter>());
+  program.set_version_flag("--version", fmt::format("elbow {} ({})", kVersion, kCommit));
+  program.require_subcommand(1);
+  add_data_command(program, action);
+  add_train_command(program, action);
+  add_evaluate_command(program, action);
+  add_sample_command(program, action);
+  add_reconstruct_command(program, action);
+  add_doctor_command(program, action);
+  program.footer(kFirstSession);  // after the sub-commands, which would inherit it
+}
+
+// The exit code of a command line that asks for nothing to be run.
+int answer(const CLI::App& program, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) {  // --help, --version
+    if (speaks_for_all()) program.exit(error);
+    return static_cast<int>(ExitCode::kDone);
+  }
+  if (speaks_for_all()) say(usage_problem(program, error));
+  return static_cast<int>(ExitCode::kUsage);
+}
+
+// An error of this rank alone: the others don't know of it and may wait for this one for ever, so
+// the whole job is ended.
+int fail(Communicator* comm, const std::string& message, ExitCode code) {
+  const bool many = comm != nullptr && comm->size() > 1;
+  say(many ? fmt::format("[rank {}] {}", comm->rank(), message) : message);
+  if (many) comm->abort(static_cast<int>(code));
+  return static_cast<int>(code);
+}
+
+int run(const Action& action) {
+  std::unique_ptr<Communicator> comm;
+  try {
+    comm = make_communicator();
+    log::set_rank(comm->rank(), comm->size());
+    action(*comm);
+    return static_cast<int>(ExitCode::kDone);
+  } catch (const SharedError& error) {
+    if (comm->rank() == 0) say(error.what());
+    return static_cast<int>(error.code());
+  } catch (const Error& error) {
+    return fail(comm.get(), error.what(), error.code());
+  } catch (const std::bad_alloc&) {
+    return fail(comm.get(), "out of memory; a smaller batch or fewer ranks need less",
+                ExitCode::kFailed);
+  } catch (const std::exception& error) {
+    return fail(comm.get(), fmt::format("unexpected error: {}", error.what()), ExitCode::kFailed);
+  }
+}
+
+}  // namespace
+}  // namespace elbow
+
+int main(int argc, char** argv) {
+  elbow::Action action;
+  CLI::App program(elbow::kAbout);
+  try {
+    elbow::describe(program, action);
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return elbow::answer(program, error);
+  } catch (const elbow::Error& error) {
+    if (elbow::speaks_for_all()) elbow::say(error.what());
+    return static_cast<int>(error.code());
+  }
+  return elbow::run(action);
+}
