@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # Sourced by the scripts that go through several steps: a heading with the time passed for each, its output in a log,
 # and, when it fails, which it was, why, and what to do. The log folder is $logs, which the script sets.
 

@@ -65,9 +65,14 @@ Finding probe_nccl() {
           false};
 }
 
+std::string compiler() {
+  const std::string version = __VERSION__;  // GCC gives the bare number, others their name too
+  return version.front() >= '0' && version.front() <= '9' ? "GCC " + version : version;
+}
+
 Findings probe_program() {
   return {{"elbow", fmt::format("{}, commit {}", kVersion, kCommit), "", false},
-          {"compiler", fmt::format("{} (C++ {})", __VERSION__, __cplusplus), "", false},
+          {"compiler", compiler(), "", false},
           {"LibTorch", fmt::format("{}, {} kernels", TORCH_VERSION, at::get_cpu_capability()), "",
            false},
           {"MPI", mpi_library(), "", false},

@@ -21,10 +21,10 @@ namespace {
 
 constexpr char kAbout[] =
     "Elbow trains latent-variable models by maximising the evidence lower bound (ELBO), on one\n"
-    "machine or on many, and measures the likelihood that they reach.";
+    "machine or on many, and measures the likelihood that they reach.\n";
 
 constexpr char kFirstSession[] =
-    "\nA first session:\n"
+    "A first session:\n"
     "  elbow doctor\n"
     "  elbow data import idx --images train-images.gz --labels train-labels.gz \\\n"
     "      --output data.h5 --split train\n"

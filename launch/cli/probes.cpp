@@ -89,6 +89,11 @@ std::string find_program(const std::string& name) {
   return "";
 }
 
+// "1 thread", "2 threads"
+std::string counted(int number, const char* thing) {
+  return fmt::format("{} {}{}", number, thing, number == 1 ? "" : "s");
+}
+
 std::string limit_text(rlim_t limit) {
   return limit == RLIM_INFINITY ? "unlimited" : human_bytes(static_cast<double>(limit));
 }
@@ -219,23 +224,21 @@ Findings probe_sharing(const JobShape& shape) {
   const bool bound = shape.cores_allowed < shape.cores;
   if (wanted > shape.cores_allowed) {
     threads.advice = fmt::format(
-        "{} threads would share {}: slow. Unset OMP_NUM_THREADS, or bind each rank to as many "
-        "cores "
+        "{} would share {}: slow. Unset OMP_NUM_THREADS, or bind each rank to as many cores "
         "(mpirun --map-by slot:PE={})",
-        wanted,
-        shape.cores_allowed == 1 ? "one core" : fmt::format("{} cores", shape.cores_allowed),
-        wanted);
+        counted(wanted, "thread"), counted(shape.cores_allowed, "core"), wanted);
   } else if (wanted > 1) {
     threads.advice =
         "training.threads says how many threads a rank trains with, whatever this variable says; "
         "unset it, or set both alike";
   }
-  const std::int64_t demanded = static_cast<std::int64_t>(shape.ranks_here) * wanted;
-  if (demanded > (bound ? shape.cores : shape.cores_allowed)) {
+  const int cores_shared = bound ? shape.cores : shape.cores_allowed;
+  if (shape.ranks_here > 1 && std::int64_t{shape.ranks_here} * wanted > cores_shared) {
     ranks.advice = fmt::format(
-        "{} ranks x {} threads on {} cores: slow, since ranks wait for each other at every step. "
-        "Start fewer ranks, or spread them over more machines",
-        shape.ranks_here, wanted, shape.cores_allowed);
+        "{} x {} on {}: slow, since ranks wait for each other at every step. Start fewer ranks, or "
+        "spread them over more machines",
+        counted(shape.ranks_here, "rank"), counted(wanted, "thread"),
+        counted(cores_shared, "core"));
   }
   return {cores, ranks, threads};
 }

@@ -130,6 +130,17 @@ TEST(WindowedOrder, PermutesWithinTheWindow) {
   EXPECT_LT(neighbours, 12) << "one is expected";
 }
 
+// Were windows permuted alike, places a window apart would hold the same row of a slab.
+TEST(WindowedOrder, PermutesEachWindowOtherwise) {
+  const Order order(Split(5, 16384, 0), one_part(16384, 256), 5, 8192);
+  const EpochOrder epoch = order.epoch(0);
+  int alike = 0;
+  for (std::int64_t i = 0; i < 8192; ++i) {
+    alike += epoch.at(i) % 256 == epoch.at(i + 8192) % 256 ? 1 : 0;
+  }
+  EXPECT_LT(alike, 80) << "32 are expected";
+}
+
 // Where place 0 of a shuffled epoch lies: uniform over 16 sixteenths of the data, 3,200 seeds, 15
 // degrees of freedom, at the level 1e-4.
 TEST(Order, FirstSampleIsUniform) {

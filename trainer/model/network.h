@@ -18,7 +18,7 @@ namespace elbow {
 struct LayerDescription {
   std::string name;                  // "encoder.0"
   std::string what;                  // "linear"
-  std::vector<std::int64_t> output;  // of one sample
+  std::vector<std::int64_t> output;  // of one sample; the shape of a parameter without a layer
   std::int64_t parameters = 0;
 };
 

@@ -32,6 +32,15 @@ void prefix(std::vector<LayerDescription>& all, const std::string& name, const N
   }
 }
 
+// What a prior or a likelihood learns beside the networks.
+void append_learned(std::vector<LayerDescription>& all, const std::string& name,
+                    const torch::nn::Module& module) {
+  for (const auto& item : module.named_parameters()) {
+    const auto sizes = item.value().sizes();
+    all.push_back({name, item.key(), {sizes.begin(), sizes.end()}, item.value().numel()});
+  }
+}
+
 }  // namespace
 
 Vae::Vae(Parts parts) : parts_(std::move(parts)) {
@@ -124,6 +133,8 @@ std::vector<LayerDescription> Vae::layers() const {
   std::vector<LayerDescription> all;
   prefix(all, "encoder", *parts_.encoder);
   prefix(all, "decoder", *parts_.decoder);
+  append_learned(all, "prior", *parts_.prior);
+  append_learned(all, "likelihood", *parts_.likelihood);
   return all;
 }
 

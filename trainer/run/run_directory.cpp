@@ -39,13 +39,20 @@ Json read_record(const fs::path& path) {
   return record;
 }
 
-void create_folder(const fs::path& root) {
+// Makes the folder where there is none, and refuses one that holds something else than a run.
+fs::path prepare_folder(const fs::path& root) {
   std::error_code error;
   fs::create_directories(root, error);
   if (error || !fs::is_directory(root)) {
     throw CheckpointError(fmt::format("cannot make the run directory {}: {}", root.string(),
                                       error ? error.message() : "something else has this name"));
   }
+  const bool of_a_run = fs::exists(root / "run.json") || fs::exists(root / "lock");
+  if (!of_a_run && !fs::is_empty(root)) {
+    throw CheckpointError(fmt::format(
+        "{} holds files but no run: choose an empty or a new directory for --run", root.string()));
+  }
+  return root;
 }
 
 // Files of a run that hold the history of one session's training.
@@ -58,30 +65,25 @@ void remove_unfinished(const RunPaths& paths) {
 
 }  // namespace
 
-RunDirectory::RunDirectory(const fs::path& root) : paths_{root} {
-  create_folder(root);
-  if (!fs::exists(paths_.record())) {
-    const bool only_ours = fs::is_empty(root) || fs::exists(root / "lock");
-    if (!only_ours) {
-      throw CheckpointError(fmt::format(
-          "{} holds files but no run: choose an empty or a new directory for --run",
-          root.string()));
-    }
-  }
-  lock_ = ::open((root / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_ < 0) {
+RunDirectory::Lock::Lock(const fs::path& root)
+    : descriptor_(::open((root / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  if (descriptor_ < 0) {
     throw CheckpointError(
         fmt::format("cannot write in {}: {}", root.string(), errno_text(errno)));
   }
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(lock_);
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(descriptor_);
     throw CheckpointError(fmt::format(
         "another process is training in {}: wait for it, or choose another --run", root.string()));
   }
-  if (fs::exists(paths_.record())) record_ = read_record(paths_.record());
 }
 
-RunDirectory::~RunDirectory() { ::close(lock_); }
+RunDirectory::Lock::~Lock() { ::close(descriptor_); }
+
+RunDirectory::RunDirectory(const fs::path& root)
+    : paths_{prepare_folder(root)}, lock_(root) {
+  if (fs::exists(paths_.record())) record_ = read_record(paths_.record());
+}
 
 RunState RunDirectory::state() const {
   if (record_.is_null()) return RunState::kNew;

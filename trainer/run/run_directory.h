@@ -36,9 +36,6 @@ class RunDirectory {
   // Creates the directory where there is none. Refuses one that holds something else than a run,
   // and one in which another process is training.
   explicit RunDirectory(const std::filesystem::path& root);
-  ~RunDirectory();
-  RunDirectory(const RunDirectory&) = delete;
-  RunDirectory& operator=(const RunDirectory&) = delete;
 
   const RunPaths& paths() const { return paths_; }
   RunState state() const;
@@ -55,8 +52,20 @@ class RunDirectory {
  private:
   void store_record();
 
+  // An open file with an advisory lock, given back with it.
+  class Lock {
+   public:
+    explicit Lock(const std::filesystem::path& root);
+    ~Lock();
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+   private:
+    int descriptor_;
+  };
+
   RunPaths paths_;
-  int lock_ = -1;
+  Lock lock_;
   nlohmann::ordered_json record_;
 };
 

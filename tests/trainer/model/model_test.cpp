@@ -42,6 +42,9 @@ TEST(Model, DescriptionCountsEverything) {
       784 * 400 + 400 + 400 * 40 + 40 + 20 * 400 + 400 + 400 * 784 + 784 + 1;
   EXPECT_EQ(description.parameters, expected);
   EXPECT_EQ(description.bytes, 4 * expected);
+  std::int64_t total = 0;
+  for (const auto& layer : description.layers) total += layer.parameters;
+  EXPECT_EQ(total, expected);
   const std::string text = to_text(description);
   EXPECT_THAT(text, HasSubstr("encoder.0"));
   EXPECT_THAT(text, HasSubstr("652,825 parameters"));

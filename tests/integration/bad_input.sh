@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# What happens when a user gets it wrong: the exit code, and a message that says what to do.
+source "${BASH_SOURCE[0]%/*}/program.sh"
+
+pictures 64 | idx images 03 64 8 8
+head -c 64 images | idx labels 01 64
+expect 0 "$elbow" data import idx --images images --labels labels --output d.h5 --split train
+printf '[data]\ntrain = "d.h5:/train/images"\n[model]\nlatent = 2\nwidths = [4]\n[training]\nepochs = 1\n' >c.toml
+train=("$elbow" train --config c.toml)
+
+# The command line, the environment and the file, each refused before anything starts.
+expect 2 "$elbow" trian
+says "train"
+expect 2 "$elbow"
+expect 2 "${train[@]}" --run r --training.epoch 3
+says "training.epochs"
+expect 2 "${train[@]}" --run r --training.epochs many
+says "training.epochs"
+expect 2 "${train[@]}" --run r --training.epochs 0
+says "0 must be from 1"
+expect 2 "${train[@]}" --run r --model.likelihood gausian
+says "did you mean 'gaussian'?"
+expect 2 env ELBOW_TRAINING_EPOCS=3 "${train[@]}" --run r
+says "ELBOW_TRAINING_EPOCHS"
+expect 2 ranks 2 train --config c.toml --run r --model.network mpl
+says "did you mean 'mlp'?"
+[[ $(grep -c "did you mean" output) == 1 ]] || fail "both ranks said so"
+printf '[training]\nbatchsize = 3\n' >bad.toml
+expect 2 "$elbow" train --config bad.toml --run r
+says "training.batch"
+says "line 2"
+printf '[training]\nbatch = "3"\n' >bad.toml
+expect 2 "$elbow" train --config bad.toml --run r
+says "is not an integer"
+printf '[training\n' >bad.toml
+expect 2 "$elbow" train --config bad.toml --run r
+says "line 1"
+expect 2 "$elbow" train --config absent.toml --run r
+says "absent.toml: no such file"
+expect 2 "${train[@]}"
+says "--run DIR is missing"
+[[ ! -e r ]] || fail "a refused command made a run directory"
+
+# Precedence: command line, environment, file.
+expect 0 env ELBOW_TRAINING_EPOCHS=5 ELBOW_TRAINING_SEED=7 "${train[@]}" --print-config --training.epochs 9
+says "epochs = 9"
+says "seed = 7"
+says "latent = 2"
+
+# Data.
+expect 3 "${train[@]}" --run r --data.train absent.h5:/train/images
+says "absent.h5"
+expect 3 "${train[@]}" --run r --data.train d.h5:/train/image
+says "/train/images"
+expect 3 "${train[@]}" --run r --data.train c.toml:/train/images
+says "c.toml"
+expect 3 ranks 2 train --config c.toml --run r --data.train absent.h5:/train/images
+[[ $(grep -c "absent.h5" output) == 1 ]] || fail "both ranks said so"
+head -c 3000 d.h5 >short.h5
+expect 3 "${train[@]}" --run r --data.train short.h5:/train/images
+says "short.h5"
+
+# Run directories.
+mkdir other && touch other/thesis.tex
+expect 4 "${train[@]}" --run other
+says "holds files but no run"
+expect 4 "$elbow" evaluate absent --data d.h5:/train/images
+says "absent does not exist"
+expect 0 "${train[@]}" --run r
+expect 3 "$elbow" evaluate r --data d.h5:/train/labels
+expect 2 "$elbow" evaluate r --data d.h5:/train/images --samples 0
+printf 'garbage' >r/parameters.safetensors
+expect 4 "$elbow" evaluate r --data d.h5:/train/images
+says "parameters.safetensors"
+
+# A full disk: the run fails with a message that names the file, and leaves nothing half-written.
+if mkdir small && mount -t tmpfs -o size=64k none small 2>/dev/null; then
+  status=0
+  "${train[@]}" --run small/r --model.widths 400 >output 2>&1 || status=$?
+  umount small
+  [[ $status == 1 || $status == 4 ]] || fail "exit code $status on a full disk"
+  says "No space left on device"
+fi
+finish

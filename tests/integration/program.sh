@@ -1,0 +1,66 @@
+# Sourced by the scripts that try the program from outside, as a user would:
+#   SCRIPT PROGRAM FOLDER
+# $elbow is the program, the working directory an empty folder. A script fails at its first failed
+# expectation, saying which.
+set -euo pipefail
+
+elbow=$1
+cd "$2"
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+checks=0
+
+fail() {
+  printf 'FAILED (line %s): %s\n' "${BASH_LINENO[1]}" "$1" >&2
+  [[ ! -s output ]] || sed 's/^/    /' output >&2
+  exit 1
+}
+
+# ranks N ARGUMENTS...: the program on N ranks.
+ranks() {
+  local n=$1
+  shift
+  timeout 120 mpirun -q --oversubscribe --bind-to none -n "$n" "$elbow" "$@"
+}
+
+# expect CODE COMMAND...: its exit code; what it says is kept in the file output.
+expect() {
+  local code=$1 status=0
+  shift
+  "$@" >output 2>&1 </dev/null || status=$?
+  checks=$((checks + 1))
+  [[ $status == "$code" ]] || fail "exit code $status instead of $code: $*"
+}
+
+# says TEXT: the last command said so.
+says() {
+  checks=$((checks + 1))
+  grep -qF -- "$1" output || fail "it did not say: $1"
+}
+
+same() {
+  checks=$((checks + 1))
+  cmp "$1" "$2" >&2 || fail "$1 and $2 differ"
+}
+
+finish() { printf '%d expectations met\n' "$checks"; }
+
+# idx FILE MAGIC DIMENSION...: a header; the values follow on standard input.
+idx() {
+  local file=$1 magic=$2 d
+  shift 2
+  {
+    printf "\\x00\\x00\\x08\\x$magic"
+    for d in "$@"; do
+      printf "\\x$(printf %02x $((d >> 24)))\\x$(printf %02x $((d >> 16 & 255)))\\x$(printf %02x $((d >> 8 & 255)))\\x$(printf %02x $((d & 255)))"
+    done
+    cat
+  } >"$file"
+}
+
+# pictures N: N grey 8 x 8 images, of stripes whose period and phase vary.
+pictures() {
+  awk -v n="$1" 'BEGIN {
+    for (i = 0; i < n; ++i) for (p = 0; p < 64; ++p)
+      printf "%02x", int(127 + 120 * sin((p % 8) * (0.5 + i % 3) + i * 0.7))
+  }' | python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))'
+}

@@ -1,0 +1,87 @@
+#include "launch/cli/help.h"
+
+#include <memory>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace elbow {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class Help : public testing::Test {
+ protected:
+  Help() {
+    program.name("elbow");
+    program.formatter(std::make_shared<HelpFormatter>());
+    program.require_subcommand(1);
+    CLI::App* train = program.add_subcommand("train", "Train a model,\nalone or not.\n\nAnd more.");
+    train->add_option("--config", config, "file");
+    train->add_option("--training.batch", batch, "samples")->required();
+    CLI::App* data = program.add_subcommand("data", "Import and inspect: data");
+    data->require_subcommand(1);
+    data->add_subcommand("inspect", "Look");
+  }
+
+  std::string refusal(const std::string& line) {
+    try {
+      program.parse(line);
+    } catch (const CLI::ParseError& error) {
+      return usage_problem(program, error);
+    }
+    return "(accepted)";
+  }
+
+  CLI::App program{"About"};
+  std::string config;
+  int batch = 0;
+};
+
+TEST_F(Help, MisspeltSubcommand) {
+  EXPECT_THAT(refusal("trian --config c"),
+              AllOf(StartsWith("elbow has no sub-command 'trian'; did you mean 'train'?"),
+                    HasSubstr("'elbow --help'")));
+  EXPECT_THAT(refusal("fly"), HasSubstr("valid are: train, data"));
+  EXPECT_THAT(refusal("data inspekt"),
+              AllOf(StartsWith("elbow data has no sub-command 'inspekt'; did you mean 'inspect'?"),
+                    HasSubstr("'elbow data --help'")));
+}
+
+TEST_F(Help, MisspeltOption) {
+  EXPECT_THAT(refusal("train --training.batch 3 --confg c"),
+              StartsWith("elbow train has no option '--confg'; did you mean '--config'?"));
+  EXPECT_THAT(refusal("train --training.bach=3"),
+              StartsWith("elbow train has no option '--training.bach'; did you mean "
+                         "'--training.batch'?"));
+  EXPECT_THAT(refusal("train --training.batch 3 --qqqqqq"),
+              AllOf(StartsWith("elbow train has no option '--qqqqqq'\n"), Not(HasSubstr("mean"))));
+}
+
+TEST_F(Help, WordTooMany) {
+  EXPECT_THAT(refusal("train --training.batch 3 word"),
+              StartsWith("elbow train does not take 'word'"));
+}
+
+TEST_F(Help, NothingAsked) {
+  EXPECT_THAT(refusal(""), StartsWith("elbow needs a sub-command: train, data"));
+  EXPECT_THAT(refusal("data"), StartsWith("elbow data needs a sub-command: inspect"));
+}
+
+TEST_F(Help, OtherProblemsNameTheOption) {
+  EXPECT_THAT(refusal("train"), HasSubstr("--training.batch"));
+  EXPECT_THAT(refusal("train --training.batch many"), HasSubstr("--training.batch"));
+  EXPECT_THAT(refusal("train --training.batch 3 --config"), HasSubstr("--config"));
+}
+
+TEST_F(Help, SubcommandsAreListedInALineEach) {
+  const std::string help = program.help();
+  EXPECT_THAT(help, HasSubstr("  train                         Train a model, alone or not\n"));
+  EXPECT_THAT(help, HasSubstr("  data                          Import and inspect\n"));
+}
+
+}  // namespace
+}  // namespace elbow
