@@ -1,9 +1,9 @@
 // The sub-commands of the program, one source each.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <functional>
+
+#include <CLI/CLI.hpp>
 
 #include "trainer/comm/communicator.h"
 

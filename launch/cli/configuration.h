@@ -1,11 +1,11 @@
 // The whole configuration of a run: every component's options, gathered in one table.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <map>
 #include <string>
+
+#include <CLI/CLI.hpp>
 
 #include "base/options.h"
 #include "data/options.h"

@@ -1,10 +1,9 @@
 // elbow evaluate
-#include <torch/utils.h>
-
-#include <fmt/format.h>
-
 #include <iostream>
 #include <memory>
+
+#include <fmt/format.h>
+#include <torch/utils.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -21,6 +20,8 @@ namespace elbow {
 namespace {
 
 constexpr int kFormatVersion = 1;
+// Below so many, one draw in an image decides: the estimate is biased low and its error underrated.
+constexpr double kFewEffectiveDraws = 5;
 
 struct EvaluateArguments {
   std::string run;
@@ -69,9 +70,9 @@ std::string line(const std::string& name, double value, const std::string& rest)
 }
 
 std::string to_text(const Figures& figures, const Observation& observation) {
-  std::string text = fmt::format("{} samples, {} draws of z each; nats a sample, {}\n",
-                                 human_count(figures.count), figures.samples,
-                                 observation.measure());
+  std::string text =
+      fmt::format("{} samples, {} draws of z each; nats a sample, {}\n", human_count(figures.count),
+                  figures.samples, observation.measure());
   const std::string reason = observation.no_likelihood_reason();
   text += line("reconstruction", figures.reconstruction, "");
   text += line("KL", figures.kl, "");
@@ -81,7 +82,10 @@ std::string to_text(const Figures& figures, const Observation& observation) {
                fmt::format("importance-sampled; +- {:.4f} over images, +- {:.4f} Monte Carlo",
                            figures.standard_error, figures.monte_carlo_error));
   text += line("effective draws", figures.effective_sample_size,
-               fmt::format("of {}", figures.samples));
+               fmt::format("of {}{}", figures.samples,
+                           figures.effective_sample_size < kFewEffectiveDraws
+                               ? "; few: the true log p(x) is likely higher, more --samples tell"
+                               : ""));
   if (const auto bits = observation.bits_per_dim(figures.log_likelihood)) {
     text += line("bits/dim", *bits, "");
   }
@@ -135,13 +139,11 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
   together(comm, [&] {
     if (comm.rank() != 0) return;
     progress->finish();
-    const nlohmann::ordered_json about = {{"format_version", kFormatVersion},
-                                          {"data", arguments.data},
-                                          {"data_fingerprint", fingerprint},
-                                          {"parameters", arguments.parameters},
-                                          {"parameters_hash", saved->parameters_hash},
-                                          {"seed", saved->record.seed},
-                                          {"block", arguments.options.block}};
+    const nlohmann::ordered_json about = {
+        {"format_version", kFormatVersion},          {"data", arguments.data},
+        {"data_fingerprint", fingerprint},           {"parameters", arguments.parameters},
+        {"parameters_hash", saved->parameters_hash}, {"seed", saved->record.seed},
+        {"block", arguments.options.block}};
     const std::filesystem::path output =
         arguments.output.empty() ? paths.evaluation() : std::filesystem::path(arguments.output);
     write_file_atomically(output, to_json(figures, observation, about).dump(2) + "\n");
@@ -157,29 +159,33 @@ void add_evaluate_command(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand(
       "evaluate",
       "The likelihood of a data set under a trained model: ELBO, reconstruction, KL and the\n"
-      "importance-sampled log p(x), each sample counted exactly once. The same bytes at any number\n"
+      "importance-sampled log p(x), each sample counted exactly once. The same bytes at any "
+      "number\n"
       "of ranks.\n\n"
       "  mpirun -n 2 elbow evaluate runs/first --data fashion.h5:/test/images --samples 100");
   command->add_option("RUN", arguments->run, "run directory made by 'elbow train'")->required();
   command->add_option("--data", arguments->data, "FILE:/path, or a pattern of files")
       ->required()
       ->type_name("DATA");
-  command->add_option("--samples", arguments->options.samples,
-                      "draws of z a sample; the estimate rises with it [100]")
+  command
+      ->add_option("--samples", arguments->options.samples,
+                   "draws of z a sample; the estimate rises with it [100]")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000}))
       ->type_name("K");
   command->add_option("--output", arguments->output, "figures as JSON [RUN/evaluation.json]")
       ->type_name("FILE");
-  command->add_option("--per-image", arguments->per_image,
-                      "also write every sample's figures to this HDF5 file")
+  command
+      ->add_option("--per-image", arguments->per_image,
+                   "also write every sample's figures to this HDF5 file")
       ->type_name("FILE");
-  command->add_option("--parameters", arguments->parameters,
-                      "best by validation, or the last [best]")
+  command
+      ->add_option("--parameters", arguments->parameters, "best by validation, or the last [best]")
       ->check(CLI::IsMember({"best", "last"}));
   command->add_option("--nan", arguments->nan, "stop at a sample with a NaN, or skip it [stop]")
       ->check(CLI::IsMember({"stop", "skip"}));
-  command->add_option("--block", arguments->options.block,
-                      "samples computed at a time; part of the figures' last bits [256]")
+  command
+      ->add_option("--block", arguments->options.block,
+                   "samples computed at a time; part of the figures' last bits [256]")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{65536}));
   command->add_option("--threads", arguments->threads, "threads of a rank [1]")
       ->check(CLI::Range(1, 1024));

@@ -1,9 +1,11 @@
 // elbow sample, elbow reconstruct
-#include <fmt/format.h>
+#include "trainer/evaluation/pictures.h"
 
 #include <iostream>
 #include <memory>
 #include <numeric>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -11,7 +13,6 @@
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
 #include "trainer/comm/together.h"
-#include "trainer/evaluation/pictures.h"
 #include "trainer/run/saved_model.h"
 #include "trainer/training/training_set.h"
 
@@ -61,8 +62,7 @@ void run_sample(const PictureArguments& arguments) {
   std::vector<std::int64_t> indices(static_cast<std::size_t>(arguments.count));
   std::iota(indices.begin(), indices.end(), 0);
   const Show show = arguments.draw ? Show::kDraw : Show::kMean;
-  const torch::Tensor x =
-      saved.procedure->sample(indices, sampling_noise(arguments, saved), show);
+  const torch::Tensor x = saved.procedure->sample(indices, sampling_noise(arguments, saved), show);
   const fs::path output =
       output_path(arguments, paths, arguments.draw ? "samples-draws.png" : "samples.png");
   write_png(output, grid(to_images(saved.file.observation, x), {}));
@@ -140,21 +140,21 @@ void run_reconstruct(const PictureArguments& arguments) {
   write_png(output, grid(interleave(to_images(observation, x), to_images(observation, mean),
                                     static_cast<std::size_t>(style.columns)),
                          style));
-  std::cout << fmt::format("{} samples of {}, below each the mean of p(x | z) at its posterior's "
-                           "mean: {}\n",
-                           batch.count(), source.data.name(), output.string());
+  std::cout << fmt::format(
+      "{} samples of {}, below each the mean of p(x | z) at its posterior's "
+      "mean: {}\n",
+      batch.count(), source.data.name(), output.string());
 }
 
 CLI::App* add_picture_command(CLI::App& program, const char* name, const char* description,
                               std::shared_ptr<PictureArguments> arguments) {
   CLI::App* command = program.add_subcommand(name, description);
   command->add_option("RUN", arguments->run, "run directory made by 'elbow train'")->required();
-  command->add_option("--count", arguments->count,
-                      fmt::format("how many [{}]", arguments->count))
+  command->add_option("--count", arguments->count, fmt::format("how many [{}]", arguments->count))
       ->check(CLI::Range(std::int64_t{1}, kMostPictures))
       ->type_name("N");
-  command->add_option("--parameters", arguments->parameters,
-                      "best by validation, or the last [best]")
+  command
+      ->add_option("--parameters", arguments->parameters, "best by validation, or the last [best]")
       ->check(CLI::IsMember({"best", "last"}));
   command->add_option("--seed", arguments->seed, "key of the noise [the run's]")
       ->check(CLI::NonNegativeNumber)
@@ -177,11 +177,11 @@ Action on_rank_0(std::shared_ptr<PictureArguments> arguments,
 void add_sample_command(CLI::App& program, Action& action) {
   auto arguments = std::make_shared<PictureArguments>();
   arguments->count = 100;
-  CLI::App* command = add_picture_command(
-      program, "sample",
-      "Draw new samples from a trained model, as a grid of pictures.\n\n"
-      "  elbow sample runs/first --count 100",
-      arguments);
+  CLI::App* command =
+      add_picture_command(program, "sample",
+                          "Draw new samples from a trained model, as a grid of pictures.\n\n"
+                          "  elbow sample runs/first --count 100",
+                          arguments);
   command->add_flag("--draw", arguments->draw,
                     "draws from p(x | z), with its noise, instead of its means");
   command->add_option("--output", arguments->output, "picture [RUN/samples/samples.png]")
@@ -192,13 +192,14 @@ void add_sample_command(CLI::App& program, Action& action) {
 void add_reconstruct_command(CLI::App& program, Action& action) {
   auto arguments = std::make_shared<PictureArguments>();
   arguments->count = 30;
-  CLI::App* command = add_picture_command(
-      program, "reconstruct",
-      "Show samples of a data set above their reconstructions.\n\n"
-      "  elbow reconstruct runs/first --data fashion.h5:/test/images",
-      arguments);
-  command->add_option("--data", arguments->data,
-                      "FILE:/path, its first samples [what the run held out]")
+  CLI::App* command =
+      add_picture_command(program, "reconstruct",
+                          "Show samples of a data set above their reconstructions.\n\n"
+                          "  elbow reconstruct runs/first --data fashion.h5:/test/images",
+                          arguments);
+  command
+      ->add_option("--data", arguments->data,
+                   "FILE:/path, its first samples [what the run held out]")
       ->type_name("DATA");
   command->add_option("--output", arguments->output, "picture [RUN/samples/reconstructions.png]")
       ->type_name("FILE");

@@ -1,13 +1,12 @@
 // elbow train
-#include <torch/utils.h>
-#include <torch/version.h>
-
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <iostream>
 #include <memory>
+
+#include <fmt/format.h>
+#include <torch/utils.h>
+#include <torch/version.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/interval.h"
@@ -98,8 +97,7 @@ class TrainCommand {
     log::warning(
         "the run in {} was not finished ({}), and this version keeps no checkpoints to go on from: "
         "it starts again from the beginning, with the same samples and noise",
-        arguments_.run,
-        run_->last_reason().empty() ? "it was interrupted" : run_->last_reason());
+        arguments_.run, run_->last_reason().empty() ? "it was interrupted" : run_->last_reason());
     return false;
   }
 
@@ -111,9 +109,7 @@ class TrainCommand {
     require_same(comm_, fingerprint_, "the training data");
     observation_ = std::make_unique<Observation>(
         make_observation(comm_, *set_, configuration_.observation, configuration_.model));
-    together(comm_, [&] {
-      procedure_ = make_model(configuration_.model, *observation_, seed());
-    });
+    together(comm_, [&] { procedure_ = make_model(configuration_.model, *observation_, seed()); });
   }
 
   Course course() const {
@@ -164,9 +160,9 @@ class TrainCommand {
       log::open_file(run_->paths().log());
       save_model_description(run_->paths(), configuration_.model, *observation_,
                              {seed(), fingerprint_});
-      reporter_ = std::make_unique<Reporter>(
-          run_->paths().metrics(), parse_interval(configuration_.metrics.every), course(),
-          configuration_.training.epochs, comm_.size());
+      reporter_ = std::make_unique<Reporter>(run_->paths().metrics(),
+                                             parse_interval(configuration_.metrics.every), course(),
+                                             configuration_.training.epochs, comm_.size());
       log::info("{}", procedure_->summary());
       log::info("{}", data_text());
       log::info("{} {}, {} steps; run directory {}", comm_.size(),
@@ -202,8 +198,7 @@ class TrainCommand {
     EvaluationOptions options = configuration_.evaluation;
     options.samples = options.validation_samples;
     return evaluate({comm_, *procedure_, *observation_, set_->validation_images(),
-                     set_->validation_range(), options, seed(),
-                     configuration_.data.nan == "skip"});
+                     set_->validation_range(), options, seed(), configuration_.data.nan == "skip"});
   }
 
   void keep_best(const ValidationReport& report) {
@@ -233,17 +228,19 @@ class TrainCommand {
 
   static std::string reason(TrainingEnd end) {
     switch (end) {
-      case TrainingEnd::kFinished: return "finished";
-      case TrainingEnd::kPatience: return "finished: no better validation for a while";
-      case TrainingEnd::kSignal: return "stopped by a signal";
+      case TrainingEnd::kFinished:
+        return "finished";
+      case TrainingEnd::kPatience:
+        return "finished: no better validation for a while";
+      case TrainingEnd::kSignal:
+        return "stopped by a signal";
     }
     return "";
   }
 
   static nlohmann::ordered_json result_json(const TrainingResult& result) {
-    nlohmann::ordered_json json = {{"steps", result.steps},
-                                   {"samples", result.samples},
-                                   {"skipped_samples", result.skipped}};
+    nlohmann::ordered_json json = {
+        {"steps", result.steps}, {"samples", result.samples}, {"skipped_samples", result.skipped}};
     if (result.best) {
       json["best_step"] = result.best->step;
       json["best_validation_elbo"] = result.best->figures.elbo;
@@ -263,10 +260,11 @@ class TrainCommand {
     }
     if (result.best) {
       const Figures& figures = result.best->figures;
-      log::info("best validation ELBO {:.2f} nats a sample (reconstruction {:.2f}, KL {:.2f}) "
-                "over {} samples, after epoch {}",
-                figures.elbo, figures.reconstruction, figures.kl, human_count(figures.count),
-                result.best->epoch + 1);
+      log::info(
+          "best validation ELBO {:.2f} nats a sample (reconstruction {:.2f}, KL {:.2f}) "
+          "over {} samples, after epoch {}",
+          figures.elbo, figures.reconstruction, figures.kl, human_count(figures.count),
+          result.best->epoch + 1);
     }
     if (result.end != TrainingEnd::kSignal) log_next_steps();
   }
@@ -300,7 +298,8 @@ void add_train_command(CLI::App& program, Action& action) {
       "Train a model, alone or under mpirun.\n\n"
       "  elbow train --config launch/examples/fashion-vae.toml --run runs/first\n"
       "  mpirun -n 2 elbow train --config c.toml --run runs/second --training.epochs 5\n\n"
-      "Each option below can also be set in the configuration file (batch under [training]) and in\n"
+      "Each option below can also be set in the configuration file (batch under [training]) and "
+      "in\n"
       "the environment (ELBOW_TRAINING_BATCH); the command line wins, then the environment.\n"
       "Defaults are in square brackets.");
   command->add_option("--config", arguments->config, "configuration file (TOML)")

@@ -17,7 +17,7 @@ TOML
 
 # stop SIGNAL RUN: starts two ranks, waits for the first metrics, and sends the signal to mpirun.
 stop() {
-  mpirun -q --oversubscribe --bind-to none --mca odls_base_sigkill_timeout 20 -n 2 \
+  mpirun -q --oversubscribe --bind-to none --mca odls_base_sigkill_timeout 5 -n 2 \
     "$elbow" train --config c.toml --run "$2" >output 2>&1 </dev/null &
   local pid=$! i
   for ((i = 0; i < 300; ++i)); do

@@ -49,8 +49,7 @@ TEST_P(Communicating, GathersInTheOrderOfRanks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, Communicating,
-                         testing::Values(torch::kFloat, torch::kDouble, torch::kLong,
-                                         torch::kByte),
+                         testing::Values(torch::kFloat, torch::kDouble, torch::kLong, torch::kByte),
                          [](const auto& info) { return c10::toString(info.param); });
 
 TEST(Communicator, RefusesWhatItCannotSend) {

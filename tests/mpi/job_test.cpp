@@ -1,8 +1,8 @@
 // The job is the unit, never the rank: training and evaluation on these ranks against the same job
 // run by rank 0 alone.
-#include <gtest/gtest.h>
-
 #include <algorithm>
+
+#include <gtest/gtest.h>
 
 #include "tests/mpi/ranks.h"
 #include "tests/trainer/training/small_job.h"
@@ -67,8 +67,7 @@ TEST_P(Job, TrainsAsOneRankDoes) {
 TEST_P(Job, UsesEachSampleExactlyOnceAnEpoch) {
   SmallJob job(images(GetParam()), 0);
   const SmallJob::History history = job.train(ranks());
-  const auto per_epoch =
-      static_cast<std::int64_t>(history.steps.size()) / job.training.epochs;
+  const auto per_epoch = static_cast<std::int64_t>(history.steps.size()) / job.training.epochs;
   for (std::int64_t epoch = 0; epoch < job.training.epochs; ++epoch) {
     std::vector<double> seen;
     for (std::int64_t step = 0; step < per_epoch; ++step) {

@@ -5,9 +5,9 @@
 // host; float, double, int64 and uint8. Errors throw CommError. One thread at a time may call.
 #pragma once
 
-#include <torch/types.h>
-
 #include <memory>
+
+#include <torch/types.h>
 
 namespace elbow {
 

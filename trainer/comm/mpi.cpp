@@ -1,10 +1,10 @@
 // The backend over MPI.
-#include <mpi.h>
-
 #include <climits>
 #include <cstdlib>
 #include <source_location>
 #include <string>
+
+#include <mpi.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -29,26 +29,28 @@ void check(int code, const char* operation,
   char text[MPI_MAX_ERROR_STRING] = "";
   int length = 0;
   MPI_Error_string(code, text, &length);
-  throw CommError(fmt::format(
-      "[rank {}] {} failed ({}:{}): {}; another rank may have died: see its message",
-      world_rank(), operation, where.file_name(), where.line(), text));
+  throw CommError(
+      fmt::format("[rank {}] {} failed ({}:{}): {}; another rank may have died: see its message",
+                  world_rank(), operation, where.file_name(), where.line(), text));
 }
 
 MPI_Datatype datatype(const torch::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case torch::kFloat: return MPI_FLOAT;
-    case torch::kDouble: return MPI_DOUBLE;
-    case torch::kLong: return MPI_INT64_T;
-    case torch::kByte: return MPI_UINT8_T;
+    case torch::kFloat:
+      return MPI_FLOAT;
+    case torch::kDouble:
+      return MPI_DOUBLE;
+    case torch::kLong:
+      return MPI_INT64_T;
+    case torch::kByte:
+      return MPI_UINT8_T;
     default:
-      throw CommError(fmt::format("no collective for tensors of type {}",
-                                  c10::toString(tensor.scalar_type())));
+      throw CommError(
+          fmt::format("no collective for tensors of type {}", c10::toString(tensor.scalar_type())));
   }
 }
 
-MPI_Op operation(Reduction reduction) {
-  return reduction == Reduction::kSum ? MPI_SUM : MPI_MAX;
-}
+MPI_Op operation(Reduction reduction) { return reduction == Reduction::kSum ? MPI_SUM : MPI_MAX; }
 
 // Calls piece(pointer, count) for successive pieces that an int can count.
 template <typename Piece>

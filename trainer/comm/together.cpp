@@ -60,9 +60,10 @@ void require_same(Communicator& comm, const std::string& text, const std::string
   const std::string expected = broadcast_text(comm, hash, 0);
   together(comm, [&] {
     if (hash != expected) {
-      throw CommError(fmt::format("{} differs from rank 0's: start the same program with the same "
-                                  "configuration, environment and files on every host",
-                                  what));
+      throw CommError(
+          fmt::format("{} differs from rank 0's: start the same program with the same "
+                      "configuration, environment and files on every host",
+                      what));
     }
   });
 }

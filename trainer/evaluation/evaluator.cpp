@@ -63,11 +63,14 @@ class Evaluation {
   Figures run() {
     const int rank = job_.comm.rank();
     const int ranks = job_.comm.size();
-    Loader loader(job_.data, nullptr, [this, next = std::int64_t{rank}, ranks]() mutable {
-      const std::int64_t block = next;
-      next += ranks;
-      return block < blocks_ ? std::optional(indices(block)) : std::nullopt;
-    }, 2);
+    Loader loader(
+        job_.data, nullptr,
+        [this, next = std::int64_t{rank}, ranks]() mutable {
+          const std::int64_t block = next;
+          next += ranks;
+          return block < blocks_ ? std::optional(indices(block)) : std::nullopt;
+        },
+        2);
     const std::int64_t rounds = ceil_divide(blocks_, ranks);
     for (std::int64_t round = 0; round < rounds; ++round) {
       torch::Tensor mine = torch::zeros({block_, kColumns}, torch::kDouble);

@@ -4,11 +4,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "base/options.h"
 #include "data/data_set.h"
@@ -19,11 +20,11 @@
 namespace elbow {
 
 struct EvaluationOptions {
-  std::int64_t samples = 100;    // K: draws of z an image for log p(x)
+  std::int64_t samples = 100;            // K: draws of z an image for log p(x)
   std::int64_t validation_samples = 10;  // the same during training, where the ELBO is what counts
-  std::int64_t block = 256;      // images computed at a time, whole, by one rank
-  std::string every = "1 epoch"; // of the validation during training
-  std::int64_t patience = 0;     // validations without a better ELBO before stopping; 0: never
+  std::int64_t block = 256;              // images computed at a time, whole, by one rank
+  std::string every = "1 epoch";         // of the validation during training
+  std::int64_t patience = 0;  // validations without a better ELBO before stopping; 0: never
 };
 
 void declare(OptionTable& table, EvaluationOptions& options);
@@ -36,9 +37,9 @@ struct Figures {
   double reconstruction = 0;
   double kl = 0;
   double log_likelihood = 0;
-  double standard_error = 0;         // of the mean log-likelihood, over images
-  double monte_carlo_error = 0;      // of the mean log-likelihood, from the draws of z
-  double effective_sample_size = 0;  // mean over the images, out of K
+  double standard_error = 0;          // of the mean log-likelihood, over images
+  double monte_carlo_error = 0;       // of the mean log-likelihood, from the draws of z
+  double effective_sample_size = 0;   // mean over the images, out of K
   std::vector<std::int64_t> skipped;  // the first of the samples left out as not finite
   std::int64_t skipped_count = 0;
 };
@@ -49,8 +50,8 @@ struct SampleRange {
   std::function<std::int64_t(std::int64_t)> index_of;
 };
 
-// Receives the samples' figures in order, a block at a time (rank 0 only); NaN for a sample that was
-// left out as not finite.
+// Receives the samples' figures in order, a block at a time (rank 0 only); NaN for a sample that
+// was left out as not finite.
 using ImageSink = std::function<void(std::span<const std::int64_t> indices, const BlockFigures&)>;
 // Told after each round how many images are done (rank 0 only).
 using EvaluationProgress = std::function<void(std::int64_t done)>;

@@ -1,9 +1,9 @@
 // Tensors as pictures.
 #pragma once
 
-#include <torch/types.h>
-
 #include <vector>
+
+#include <torch/types.h>
 
 #include "monitoring/image.h"
 #include "trainer/model/observation.h"

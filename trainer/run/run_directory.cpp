@@ -1,11 +1,11 @@
 #include "trainer/run/run_directory.h"
 
+#include <cerrno>
+#include <ctime>
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <ctime>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -68,8 +68,7 @@ void remove_unfinished(const RunPaths& paths) {
 RunDirectory::Lock::Lock(const fs::path& root)
     : descriptor_(::open((root / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
   if (descriptor_ < 0) {
-    throw CheckpointError(
-        fmt::format("cannot write in {}: {}", root.string(), errno_text(errno)));
+    throw CheckpointError(fmt::format("cannot write in {}: {}", root.string(), errno_text(errno)));
   }
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     ::close(descriptor_);
@@ -80,8 +79,7 @@ RunDirectory::Lock::Lock(const fs::path& root)
 
 RunDirectory::Lock::~Lock() { ::close(descriptor_); }
 
-RunDirectory::RunDirectory(const fs::path& root)
-    : paths_{prepare_folder(root)}, lock_(root) {
+RunDirectory::RunDirectory(const fs::path& root) : paths_{prepare_folder(root)}, lock_(root) {
   if (fs::exists(paths_.record())) record_ = read_record(paths_.record());
 }
 
@@ -103,7 +101,9 @@ void RunDirectory::begin_session(const std::string& configuration, const Json& a
   remove_unfinished(paths_);
   write_file_atomically(paths_.configuration(), configuration);
   if (record_.is_null()) {
-    record_ = {{"format_version", kFormatVersion}, {"finished", false}, {"about", Json::object()},
+    record_ = {{"format_version", kFormatVersion},
+               {"finished", false},
+               {"about", Json::object()},
                {"sessions", Json::array()}};
   }
   record_["about"] = about;
@@ -127,9 +127,9 @@ void RunDirectory::store_record() {
 RunPaths require_run(const fs::path& root) {
   RunPaths paths{root};
   if (!fs::exists(paths.record())) {
-    throw CheckpointError(fmt::format(
-        "{} {}: give the directory that 'elbow train --run DIR' made", root.string(),
-        fs::exists(root) ? "is not a run directory" : "does not exist"));
+    throw CheckpointError(
+        fmt::format("{} {}: give the directory that 'elbow train --run DIR' made", root.string(),
+                    fs::exists(root) ? "is not a run directory" : "does not exist"));
   }
   return paths;
 }

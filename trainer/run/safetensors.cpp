@@ -1,6 +1,7 @@
 #include "trainer/run/safetensors.h"
 
 #include <fstream>
+
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
@@ -169,8 +170,7 @@ NamedTensors load_safetensors(const std::filesystem::path& path) {
   for (const auto& [name, entry] : parse_header(path, header, size - values_begin)) {
     torch::Tensor tensor = torch::empty(entry.shape, entry.type);
     file.seekg(static_cast<std::streamoff>(values_begin + entry.begin));
-    file.read(static_cast<char*>(tensor.data_ptr()),
-              static_cast<std::streamsize>(tensor.nbytes()));
+    file.read(static_cast<char*>(tensor.data_ptr()), static_cast<std::streamsize>(tensor.nbytes()));
     if (!file) refuse(path, fmt::format("the values of '{}' cannot be read", name));
     tensors.emplace(name, std::move(tensor));
   }

@@ -3,11 +3,11 @@
 // written by Hugging Face's `safetensors` as well. It has no checksum of its own.
 #pragma once
 
-#include <torch/types.h>
-
 #include <filesystem>
 #include <map>
 #include <string>
+
+#include <torch/types.h>
 
 namespace elbow {
 

@@ -21,14 +21,14 @@ Json read_description(const std::filesystem::path& path) {
   } catch (const Json::exception& error) {
     throw CheckpointError(fmt::format("{} is damaged: {}", path.string(), error.what()));
   } catch (const Error& error) {
-    throw CheckpointError(
-        fmt::format("{}; has this run been trained to a first validation or its end?",
-                    error.what()));
+    throw CheckpointError(fmt::format(
+        "{}; has this run been trained to a first validation or its end?", error.what()));
   }
   if (json.value("format_version", 0) != kFormatVersion) {
-    throw CheckpointError(fmt::format("{} has another format version than {}: use the elbow that "
-                                      "wrote it",
-                                      path.string(), kFormatVersion));
+    throw CheckpointError(
+        fmt::format("{} has another format version than {}: use the elbow that "
+                    "wrote it",
+                    path.string(), kFormatVersion));
   }
   return json;
 }

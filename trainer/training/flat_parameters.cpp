@@ -14,7 +14,8 @@ FlatParameters::FlatParameters(torch::nn::Module& module) {
   if (parameters.is_empty()) throw Error("the model has no parameters to train");
   const torch::TensorOptions options = parameters[0].value().options();
   const std::int64_t granule =
-      kAlignment / static_cast<std::int64_t>(torch::elementSize(parameters[0].value().scalar_type()));
+      kAlignment /
+      static_cast<std::int64_t>(torch::elementSize(parameters[0].value().scalar_type()));
   std::int64_t total = 0;
   for (const auto& parameter : parameters) {
     entries_.push_back({parameter.key(), total, {}});
@@ -30,8 +31,7 @@ FlatParameters::FlatParameters(torch::nn::Module& module) {
     const torch::Tensor view = values_.narrow(0, entry.offset, count).view(parameter.sizes());
     view.copy_(parameter);
     parameter.set_data(view);
-    parameter.mutable_grad() =
-        gradient_.narrow(0, entry.offset, count).view(parameter.sizes());
+    parameter.mutable_grad() = gradient_.narrow(0, entry.offset, count).view(parameter.sizes());
     entry.value = parameter;
   }
 }

@@ -2,10 +2,10 @@
 // them, one kernel updates them.
 #pragma once
 
-#include <torch/nn/module.h>
-
 #include <string>
 #include <vector>
+
+#include <torch/nn/module.h>
 
 namespace elbow {
 

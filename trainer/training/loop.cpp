@@ -39,7 +39,8 @@ class Loop {
         optimizer_(job.optimizer, parameters_.values()),
         course_(job.order.size(), job.training.batch, job.training.epochs),
         batches_(job.order, course_, job.comm.rank(), job.comm.size()),
-        loader_(job.data, nullptr, [this] { return batches_.next(); }, kReadAhead) {}
+        loader_(
+            job.data, nullptr, [this] { return batches_.next(); }, kReadAhead) {}
 
   TrainingResult run() {
     job_.comm.broadcast(parameters_.values(), 0);
@@ -121,7 +122,8 @@ class Loop {
       }
     }
     indices.clear();
-    for (const std::int64_t row : rows) indices.push_back(batch.indices[static_cast<std::size_t>(row)]);
+    for (const std::int64_t row : rows)
+      indices.push_back(batch.indices[static_cast<std::size_t>(row)]);
     return x.index_select(0, torch::tensor(rows));
   }
 

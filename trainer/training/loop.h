@@ -59,7 +59,7 @@ struct TrainingJob {
   Communicator& comm;
   Procedure& procedure;
   const Observation& observation;
-  DataSet& data;       // read by the loader's thread alone
+  DataSet& data;  // read by the loader's thread alone
   const Order& order;
   TrainingOptions training;
   OptimizerOptions optimizer;
@@ -73,8 +73,8 @@ struct TrainingJob {
   // Each may be empty; called on every rank.
   std::function<void(const StepReport&)> on_step = nullptr;
   std::function<void(const ValidationReport&)> on_validation = nullptr;
-  std::function<void(const Batch&)> on_batch = nullptr;   // the samples this rank is about to use
-  std::function<bool()> stop_requested = nullptr;         // asked on every rank at each step
+  std::function<void(const Batch&)> on_batch = nullptr;  // the samples this rank is about to use
+  std::function<bool()> stop_requested = nullptr;        // asked on every rank at each step
 };
 
 // Collective. Trains the procedure's parameters in place. Fast mode: the same bits for the same

@@ -1,10 +1,10 @@
 #include "trainer/training/optimizer.h"
 
-#include <ATen/ops/_fused_adam.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+
+#include <ATen/ops/_fused_adam.h>
 
 namespace elbow {
 
@@ -33,9 +33,7 @@ double learning_rate(const OptimizerOptions& options, double samples, double tot
   return options.rate * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
 }
 
-double gradient_norm(const torch::Tensor& gradient) {
-  return gradient.norm(2).item<double>();
-}
+double gradient_norm(const torch::Tensor& gradient) { return gradient.norm(2).item<double>(); }
 
 Adam::Adam(const OptimizerOptions& options, const torch::Tensor& values)
     : options_(options),

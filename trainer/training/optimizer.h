@@ -1,9 +1,9 @@
 // Adam over flat storage, its schedule, and clipping.
 #pragma once
 
-#include <torch/types.h>
-
 #include <string>
+
+#include <torch/types.h>
 
 #include "base/options.h"
 

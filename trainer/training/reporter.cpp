@@ -35,8 +35,8 @@ void Reporter::step(const StepReport& report) {
   window_.seconds.optimizer += report.seconds.optimizer;
 
   const bool epoch_ended = report.step % course_.steps_per_epoch() == 0;
-  const IntervalPosition position{report.step, report.step / course_.steps_per_epoch(),
-                                  epoch_ended, seconds_between(written_, Clock::now())};
+  const IntervalPosition position{report.step, report.step / course_.steps_per_epoch(), epoch_ended,
+                                  seconds_between(written_, Clock::now())};
   if (due(every_, position) || report.step == course_.steps()) write_window(report);
 
   shown_.samples = report.samples;

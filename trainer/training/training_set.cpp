@@ -17,9 +17,8 @@ constexpr std::int64_t kRowsLookedAt = 64;
 DataSet open_labels(const DataOptions& options, const DataSet& images) {
   DataSet labels = DataSet::open({options.labels}, RowKind::kLabels);
   if (labels.size() != images.size()) {
-    throw DataError(fmt::format("{} holds {} labels for the {} samples of {}",
-                                labels.name(), labels.size(), images.size(),
-                                images.name()));
+    throw DataError(fmt::format("{} holds {} labels for the {} samples of {}", labels.name(),
+                                labels.size(), images.size(), images.name()));
   }
   return labels;
 }

@@ -1,8 +1,8 @@
 #include "trainer/evaluation/evaluator.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+
+#include <gtest/gtest.h>
 
 #include "tests/trainer/training/small_job.h"
 
@@ -26,8 +26,8 @@ TEST_F(Evaluator, FiguresSummariseTheImages) {
   SmallJob job(file_, 0);
   BlockFigures all;
   std::vector<std::int64_t> order;
-  const Figures figures =
-      job.evaluate(*comm_, 5, [&](std::span<const std::int64_t> indices, const BlockFigures& block) {
+  const Figures figures = job.evaluate(
+      *comm_, 5, [&](std::span<const std::int64_t> indices, const BlockFigures& block) {
         order.insert(order.end(), indices.begin(), indices.end());
         const auto add = [](std::vector<double>& to, const std::vector<double>& from) {
           to.insert(to.end(), from.begin(), from.end());
@@ -94,9 +94,9 @@ Figures some_figures() {
 TEST(FiguresJson, HoldsEveryFigureOfADensity) {
   const Observation observation({}, {{4, 4}, ValueType::kUint8}, "gaussian");
   const auto json = to_json(some_figures(), observation, {{"seed", 1}});
-  for (const char* key : {"count", "samples", "elbo", "reconstruction", "kl", "log_likelihood",
-                          "standard_error", "monte_carlo_error", "effective_sample_size",
-                          "bits_per_dim"}) {
+  for (const char* key :
+       {"count", "samples", "elbo", "reconstruction", "kl", "log_likelihood", "standard_error",
+        "monte_carlo_error", "effective_sample_size", "bits_per_dim"}) {
     EXPECT_TRUE(json.at(key).is_number()) << key;
   }
   // 8 - 1.75 / (16 ln 2)

@@ -17,8 +17,7 @@ TEST(CanBeShown, ImagesOnly) {
 }
 
 TEST(ToImages, RoundsAndClipsToEightBits) {
-  const torch::Tensor x =
-      torch::tensor({0.0F, 0.5F, 1.0F, -3.0F, 7.0F, 0.2F}).view({1, 1, 2, 3});
+  const torch::Tensor x = torch::tensor({0.0F, 0.5F, 1.0F, -3.0F, 7.0F, 0.2F}).view({1, 1, 2, 3});
   const auto images = to_images(raw({2, 3}), x);
   ASSERT_EQ(images.size(), 1U);
   EXPECT_EQ(images[0].width, 3);

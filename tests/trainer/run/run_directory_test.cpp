@@ -1,8 +1,8 @@
 #include "trainer/run/run_directory.h"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "base/error.h"
 #include "tests/base/temporary_folder.h"
@@ -77,7 +77,10 @@ TEST_F(RunDirectories, RefusesAFileInItsPlace) {
 }
 
 TEST_F(RunDirectories, RefusesADamagedRecord) {
-  { RunDirectory run(root_); run.begin_session("", {}, 1); }
+  {
+    RunDirectory run(root_);
+    run.begin_session("", {}, 1);
+  }
   for (const char* text : {"", "{", "[]", R"({"format_version": 1})",
                            R"({"format_version": 1, "sessions": 3, "finished": true})"}) {
     std::ofstream(RunPaths{root_}.record()) << text;

@@ -1,8 +1,8 @@
 #include "trainer/run/safetensors.h"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -44,10 +44,10 @@ TEST_F(Safetensors, RoundTripsEveryTypeAndShape) {
 
 // The layout of the format, byte by byte, for two small tensors.
 TEST_F(Safetensors, WritesTheFormat) {
-  save_safetensors(path_, {{"a", torch::tensor({1.0F})}, {"b", torch::tensor({1, 2}, torch::kByte)}});
-  std::string header =
-      R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
-      R"("b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}})";
+  save_safetensors(path_,
+                   {{"a", torch::tensor({1.0F})}, {"b", torch::tensor({1, 2}, torch::kByte)}});
+  std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                       R"("b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}})";
   header.resize((header.size() + 7) / 8 * 8, ' ');
   std::string expected(8, '\0');
   expected[0] = static_cast<char>(header.size());
@@ -104,9 +104,10 @@ INSTANTIATE_TEST_SUITE_P(
                 "larger than the file"},
         BadFile{"NegativeShape", R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4,
                 "not a valid"},
-        BadFile{"ManyAxes",
-                R"({"a":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"data_offsets":[0,1]}})",
-                1, "too many axes"},
+        BadFile{
+            "ManyAxes",
+            R"({"a":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"data_offsets":[0,1]}})",
+            1, "too many axes"},
         BadFile{"BeyondTheEnd", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4,
                 "larger than the file"},
         BadFile{"WrongSize", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,3]}})", 4,
@@ -114,9 +115,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"Backwards", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", 4,
                 "don't fit its shape"},
         BadFile{"Gap", R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})", 4, "gaps"},
-        BadFile{"Overlap",
-                R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})",
-                2, "another tensor lies"},
+        BadFile{
+            "Overlap",
+            R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})",
+            2, "another tensor lies"},
         BadFile{"Trailing", R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 3,
                 "more bytes"}),
     [](const auto& info) { return info.param.name; });
@@ -131,8 +133,7 @@ TEST_F(Safetensors, MissingFileIsNamed) {
     load_safetensors(folder_ / "absent.safetensors");
     FAIL() << "it was loaded";
   } catch (const CheckpointError& error) {
-    EXPECT_NE(std::string(error.what()).find("absent.safetensors: No such file"),
-              std::string::npos)
+    EXPECT_NE(std::string(error.what()).find("absent.safetensors: No such file"), std::string::npos)
         << error.what();
   }
 }

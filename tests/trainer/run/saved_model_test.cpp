@@ -1,8 +1,8 @@
 #include "trainer/run/saved_model.h"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -49,8 +49,8 @@ TEST_F(SavedModels, ComeBackWithTheirParameters) {
   EXPECT_EQ(saved.record.data_fingerprint, "fingerprint");
   EXPECT_EQ(saved.file.observation.measure(), observation_.measure());
   for (const auto& parameter : model_->named_parameters()) {
-    EXPECT_TRUE(torch::equal(saved.procedure->named_parameters()[parameter.key()],
-                             parameter.value()))
+    EXPECT_TRUE(
+        torch::equal(saved.procedure->named_parameters()[parameter.key()], parameter.value()))
         << parameter.key();
   }
 }

@@ -1,8 +1,8 @@
 #include "trainer/training/batches.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
+
+#include <gtest/gtest.h>
 
 namespace elbow {
 namespace {

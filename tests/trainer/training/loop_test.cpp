@@ -16,8 +16,13 @@ class TrainingLoop : public testing::Test {
   TrainingLoop() { test::write_small_images(file_, 37); }
 
   TrainingJob job(SmallJob& small) {
-    return {*comm_, small.procedure(), small.observation(), small.set().images(),
-            small.set().order(), small.training, small.optimizer};
+    return {*comm_,
+            small.procedure(),
+            small.observation(),
+            small.set().images(),
+            small.set().order(),
+            small.training,
+            small.optimizer};
   }
   // Validations that follow a script; the last value repeats.
   static std::function<Figures()> scripted(std::vector<double> elbos) {
@@ -84,7 +89,8 @@ TEST_F(TrainingLoop, ClippingBoundsTheFirstStepOfPlainDescent) {
     small.train(*comm_);
     double squares = 0;
     for (std::size_t i = 0; i < old.size(); ++i) {
-      squares += (small.procedure().parameters()[i].detach() - old[i]).square().sum().item<double>();
+      squares +=
+          (small.procedure().parameters()[i].detach() - old[i]).square().sum().item<double>();
     }
     return std::sqrt(squares);
   };

@@ -1,8 +1,8 @@
 #include "trainer/training/optimizer.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+
+#include <gtest/gtest.h>
 
 namespace elbow {
 namespace {

@@ -1,8 +1,8 @@
 #include "trainer/training/plan.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+
+#include <gtest/gtest.h>
 
 namespace elbow {
 namespace {

@@ -36,8 +36,7 @@ class SmallJob {
     const bool floats = set_->images().type() == ValueType::kFloat32;
     observation_ = std::make_unique<Observation>(
         ObservationOptions{floats ? "raw" : "auto", "auto"},
-        StoredRows{set_->images().row_shape(), set_->images().type()},
-        model_.likelihood);
+        StoredRows{set_->images().row_shape(), set_->images().type()}, model_.likelihood);
     procedure_ = make_model(model_, *observation_, seed());
   }
 
@@ -51,8 +50,8 @@ class SmallJob {
 
   History train(Communicator& comm) {
     History history;
-    TrainingJob job{comm,      *procedure_, *observation_, set_->images(), set_->order(),
-                    training, optimizer,   skip_not_finite};
+    TrainingJob job{comm,          *procedure_, *observation_, set_->images(),
+                    set_->order(), training,    optimizer,     skip_not_finite};
     job.on_step = [&](const StepReport& report) { history.steps.push_back(report); };
     job.on_batch = [&](const Batch& batch) {
       const auto epoch = static_cast<std::uint32_t>(
@@ -74,9 +73,15 @@ class SmallJob {
     options.samples = 7;
     options.block = block;
     DataSet data = set_->images();
-    return elbow::evaluate({comm, *procedure_, *observation_, data,
-                            {data.size(), [](std::int64_t i) { return i; }}, options, seed(),
-                            skip_not_finite, std::move(sink)});
+    return elbow::evaluate({comm,
+                            *procedure_,
+                            *observation_,
+                            data,
+                            {data.size(), [](std::int64_t i) { return i; }},
+                            options,
+                            seed(),
+                            skip_not_finite,
+                            std::move(sink)});
   }
 
   TrainingSet& set() { return *set_; }
