@@ -28,9 +28,9 @@ function(elbow_expose_folder target folder)
   file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${folder}" "${link}" SYMBOLIC)
 endfunction()
 
-# A target that links elbow::torch, itself or through another of our libraries, shares one precompiled header with
-# tensors, their functions and autograd. Include <torch/types.h> and <torch/csrc/autograd/...> as needed;
-# <torch/torch.h> would add torch::nn and ten seconds to each source.
+# A target that links elbow::torch, itself or through another of our libraries, shares one precompiled header, so that
+# LibTorch is read once for all. It holds tensors, their functions, torch::nn::Module, JSON and fmt; sources include
+# what they use all the same. Leave <torch/torch.h> alone: it adds ten seconds to each source.
 function(elbow_use_torch_if_linked target)
   set(torch OFF)
   foreach(lib IN LISTS ARGN)
@@ -57,7 +57,7 @@ if(NOT EXISTS "${torch_source}")
   file(WRITE "${torch_source}" "// Compiled with LibTorch's headers, once for all.\n")
 endif()
 add_library(elbow_torch_header STATIC EXCLUDE_FROM_ALL "${torch_source}")
-target_link_libraries(elbow_torch_header PRIVATE elbow::torch)
+target_link_libraries(elbow_torch_header PRIVATE elbow::torch elbow::fmt elbow::json)
 target_precompile_headers(elbow_torch_header PRIVATE
-  <torch/types.h> <torch/autograd.h> <torch/csrc/autograd/custom_function.h> <torch/csrc/autograd/functions/utils.h>)
+  <torch/types.h> <torch/nn/module.h> <fmt/format.h> <nlohmann/json.hpp>)
 target_compile_options(elbow_torch_header PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)

@@ -13,6 +13,9 @@ namespace elbow {
 // Throws elbow::Error when it cannot be done.
 using Action = std::function<void(Communicator&)>;
 
+// Work that is one rank's; under mpirun the others wait for it, and fail when it does.
+Action on_rank_0(std::function<void()> work);
+
 // Each adds its sub-command to the program, whose callback sets `action`.
 void add_data_command(CLI::App& program, Action& action);
 void add_train_command(CLI::App& program, Action& action);

@@ -8,7 +8,6 @@
 #include "data/idx.h"
 #include "data/inspect.h"
 #include "launch/cli/commands.h"
-#include "trainer/comm/together.h"
 
 namespace elbow {
 namespace {
@@ -22,15 +21,6 @@ void run_import(const IdxImport& import) {
   }
   std::cout << fmt::format("Next: elbow data inspect {}:{}", file, written.front().path)
             << std::endl;
-}
-
-// Only the coordinating rank works, in case that the command was given to mpirun.
-Action alone(std::function<void()> work) {
-  return [work = std::move(work)](Communicator& comm) {
-    together(comm, [&] {
-      if (comm.rank() == 0) work();
-    });
-  };
 }
 
 void add_import_command(CLI::App& data, Action& action) {
@@ -54,7 +44,8 @@ void add_import_command(CLI::App& data, Action& action) {
       ->type_name("FILE");
   idx->add_option("--split", arguments->split, "group to write [train]")->type_name("NAME");
   idx->add_flag("--replace", arguments->replace, "replace the group if it is there already");
-  idx->callback([arguments, &action] { action = alone([arguments] { run_import(*arguments); }); });
+  idx->callback(
+      [arguments, &action] { action = on_rank_0([arguments] { run_import(*arguments); }); });
 }
 
 void add_inspect_command(CLI::App& data, Action& action) {
@@ -80,7 +71,7 @@ void add_inspect_command(CLI::App& data, Action& action) {
                    "rows whose values are looked at, at most [10000]")
       ->check(CLI::PositiveNumber);
   command->callback([arguments, &action] {
-    action = alone(
+    action = on_rank_0(
         [arguments] { std::cout << inspect(arguments->target, arguments->options) << std::flush; });
   });
 }

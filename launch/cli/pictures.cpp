@@ -12,7 +12,6 @@
 #include "data/loader.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
-#include "trainer/comm/together.h"
 #include "trainer/run/saved_model.h"
 #include "trainer/training/training_set.h"
 
@@ -162,16 +161,6 @@ CLI::App* add_picture_command(CLI::App& program, const char* name, const char* d
   return command;
 }
 
-// Pictures are one rank's work; under mpirun the others wait for it.
-Action on_rank_0(std::shared_ptr<PictureArguments> arguments,
-                 void (*run)(const PictureArguments&)) {
-  return [arguments, run](Communicator& comm) {
-    together(comm, [&] {
-      if (comm.rank() == 0) run(*arguments);
-    });
-  };
-}
-
 }  // namespace
 
 void add_sample_command(CLI::App& program, Action& action) {
@@ -186,7 +175,8 @@ void add_sample_command(CLI::App& program, Action& action) {
                     "draws from p(x | z), with its noise, instead of its means");
   command->add_option("--output", arguments->output, "picture [RUN/samples/samples.png]")
       ->type_name("FILE");
-  command->callback([arguments, &action] { action = on_rank_0(arguments, run_sample); });
+  command->callback(
+      [arguments, &action] { action = on_rank_0([arguments] { run_sample(*arguments); }); });
 }
 
 void add_reconstruct_command(CLI::App& program, Action& action) {
@@ -203,7 +193,8 @@ void add_reconstruct_command(CLI::App& program, Action& action) {
       ->type_name("DATA");
   command->add_option("--output", arguments->output, "picture [RUN/samples/reconstructions.png]")
       ->type_name("FILE");
-  command->callback([arguments, &action] { action = on_rank_0(arguments, run_reconstruct); });
+  command->callback(
+      [arguments, &action] { action = on_rank_0([arguments] { run_reconstruct(*arguments); }); });
 }
 
 }  // namespace elbow

@@ -8,9 +8,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <torch/optim/adam.h>
 
 #include "trainer/model/model.h"
+#include "trainer/training/flat_parameters.h"
+#include "trainer/training/optimizer.h"
 
 namespace elbow {
 namespace {
@@ -55,19 +56,20 @@ std::vector<double> train(const nlohmann::json& json, const std::string& likelih
   const Observation observation({}, {{side, side}, ValueType::kUint8}, likelihood);
   const auto model = make_model(options, observation, seed);
   model->to(type);
-  torch::optim::Adam optimizer(model->parameters(),
-                               torch::optim::AdamOptions(json["rate"].get<double>()));
+  FlatParameters parameters(*model);
+  Adam adam({}, parameters.values());
   const auto order = json["order"].get<std::vector<std::vector<std::int64_t>>>();
   const auto steps_per_epoch = json["count"].get<std::size_t>() / json["batch"].get<std::size_t>();
   std::vector<double> losses;
   for (std::size_t step = 0; step < order.size(); ++step) {
     const RunNoise noise{seed, 0, static_cast<std::uint32_t>(step / steps_per_epoch)};
     const auto x = observation.x(make_batch(order[step], side), noise).to(type);
-    const auto loss = -model->terms({x, order[step]}, noise, 1).objective.mean();
-    optimizer.zero_grad();
+    const auto loss = -model->terms({x, order[step]}, noise, 1).objective.sum();
+    parameters.zero_gradient();
     loss.backward();
-    optimizer.step();
-    losses.push_back(loss.item<double>());
+    const auto count = static_cast<double>(order[step].size());
+    adam.step(parameters.gradient(), count, json["rate"].get<double>());
+    losses.push_back(loss.item<double>() / count);
   }
   return losses;
 }
