@@ -17,7 +17,7 @@ namespace elbow {
 namespace {
 
 nlohmann::json reference() {
-  const char* source = std::getenv("TEST_SOURCE_DIR");
+  const char* source = std::getenv("TESTS_SOURCE_DIR");
   const std::string folder = source != nullptr ? source : ".";
   std::ifstream file(folder + "/tests/reference/vae_training.json");
   return nlohmann::json::parse(file);
