@@ -1,9 +1,11 @@
 // elbow evaluate
+#include <cerrno>
 #include <iostream>
 #include <memory>
 
 #include <fmt/format.h>
 #include <torch/utils.h>
+#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -96,6 +98,16 @@ std::string to_text(const Figures& figures, const Observation& observation) {
   return text;
 }
 
+// Said before the work rather than after it.
+void require_writable(const std::filesystem::path& output) {
+  const std::filesystem::path folder =
+      output.has_parent_path() ? output.parent_path() : std::filesystem::path(".");
+  if (::access(folder.c_str(), W_OK) != 0) {
+    throw Error(fmt::format("cannot write {}: {}; choose another --output", output.string(),
+                            errno_text(errno)));
+  }
+}
+
 void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
   torch::set_num_threads(arguments.threads);
   std::optional<SavedModel> saved;
@@ -103,12 +115,17 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
   std::string fingerprint;
   std::unique_ptr<ImageColumns> columns;
   RunPaths paths;
+  std::filesystem::path output;
   together(comm, [&] {
     paths = require_run(arguments.run);
     saved.emplace(load_model(paths, arguments.parameters));
     data.emplace(open_data(arguments, saved->file.observation));
     fingerprint = data->fingerprint();
-    if (comm.rank() == 0 && !arguments.per_image.empty()) {
+    if (comm.rank() != 0) return;
+    output =
+        arguments.output.empty() ? paths.evaluation() : std::filesystem::path(arguments.output);
+    require_writable(output);
+    if (!arguments.per_image.empty()) {
       columns = std::make_unique<ImageColumns>(arguments.per_image, data->size());
     }
   });
@@ -143,12 +160,11 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
         {"format_version", kFormatVersion},          {"data", arguments.data},
         {"data_fingerprint", fingerprint},           {"parameters", arguments.parameters},
         {"parameters_hash", saved->parameters_hash}, {"seed", saved->record.seed},
-        {"block", arguments.options.block}};
-    const std::filesystem::path output =
-        arguments.output.empty() ? paths.evaluation() : std::filesystem::path(arguments.output);
-    write_file_atomically(output, to_json(figures, observation, about).dump(2) + "\n");
+        {"block", arguments.options.block},          {"threads", arguments.threads}};
+    std::cout << to_text(figures, observation) << std::flush;
     if (columns) columns->finish();
-    std::cout << to_text(figures, observation) << "written to " << output.string() << std::endl;
+    write_file_atomically(output, to_json(figures, observation, about).dump(2) + "\n");
+    std::cout << "written to " << output.string() << std::endl;
   });
 }
 

@@ -95,6 +95,9 @@ int run(const Action& action) {
   } catch (const std::bad_alloc&) {
     return fail(comm.get(), "out of memory; a smaller batch or fewer ranks need less",
                 ExitCode::kFailed);
+  } catch (const c10::Error& error) {
+    return fail(comm.get(), fmt::format("LibTorch: {}", error.what_without_backtrace()),
+                ExitCode::kFailed);
   } catch (const std::exception& error) {
     return fail(comm.get(), fmt::format("unexpected error: {}", error.what()), ExitCode::kFailed);
   }

@@ -52,8 +52,12 @@ class TrainCommand {
     prepare();
     if (arguments_.dry_run) return print(plan_text());
     begin();
-    const TrainingResult result = train_and_report();
-    end(result);
+    try {
+      end(train_and_report());
+    } catch (const SharedError& error) {
+      record_failure(error);
+      throw;
+    }
   }
 
  private:
@@ -96,13 +100,18 @@ class TrainCommand {
     }
     log::warning(
         "the run in {} was not finished ({}), and this version keeps no checkpoints to go on from: "
-        "it starts again from the beginning, with the same samples and noise",
+        "it starts again from the beginning, with the same samples and noise, and replaces what "
+        "was "
+        "saved",
         arguments_.run, run_->last_reason().empty() ? "it was interrupted" : run_->last_reason());
     return false;
   }
 
   void prepare() {
     together(comm_, [&] {
+      if (configuration_.data.train.empty()) {
+        throw ConfigError("option data.train is missing: the samples to train on, FILE:/path");
+      }
       set_ = std::make_unique<TrainingSet>(configuration_.data, seed());
       fingerprint_ = set_->fingerprint();
     });
@@ -223,6 +232,16 @@ class TrainCommand {
                                     "saved in {}",
                                     result.steps, course().steps(), arguments_.run),
                         ExitCode::kStopped);
+    }
+  }
+
+  // So that run.json says why a session ended. A stop by a signal is recorded already.
+  void record_failure(const SharedError& error) {
+    if (!coordinates() || error.code() == ExitCode::kStopped) return;
+    try {
+      run_->end_session(error.what(), false, {});
+    } catch (const Error& second) {
+      log::warning("{}", second.what());
     }
   }
 

@@ -39,6 +39,8 @@ expect 2 "$elbow" train --config absent.toml --run r
 says "absent.toml: no such file"
 expect 2 "${train[@]}"
 says "--run DIR is missing"
+expect 2 "$elbow" train --run r
+says "data.train is missing"
 [[ ! -e r ]] || fail "a refused command made a run directory"
 
 # Precedence: command line, environment, file.
@@ -59,6 +61,8 @@ expect 3 ranks 2 train --config c.toml --run r --data.train absent.h5:/train/ima
 head -c 3000 d.h5 >short.h5
 expect 3 "${train[@]}" --run r --data.train short.h5:/train/images
 says "short.h5"
+
+[[ ! -e r ]] || fail "unreadable data left a run directory"
 
 # Run directories.
 mkdir other && touch other/thesis.tex

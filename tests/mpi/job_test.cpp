@@ -143,6 +143,14 @@ TEST_F(JobWithNan, StopsOnAllRanksAndNamesTheSample) {
   EXPECT_NE(evaluation.find("sample 11 "), std::string::npos) << evaluation;
 }
 
+TEST_F(JobWithNan, IsTheSameForProbabilities) {
+  SmallJob job(images_with_nan(29, kBad), 0, "bernoulli");
+  EXPECT_NE(message([&] { job.train(ranks()); }).find("sample 11 "), std::string::npos);
+  job.skip_not_finite = true;
+  EXPECT_EQ(job.train(ranks()).result.skipped, 2);
+  EXPECT_EQ(job.evaluate(ranks(), 8).count, 28);
+}
+
 TEST_F(JobWithNan, LeavesTheSampleOutWhenTold) {
   SmallJob job(images_with_nan(29, kBad), 0);
   job.skip_not_finite = true;

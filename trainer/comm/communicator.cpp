@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace elbow {
 
@@ -10,6 +11,15 @@ void require_host_contiguous(const torch::Tensor& tensor, const char* operation)
   if (!tensor.defined() || !tensor.device().is_cpu() || !tensor.is_contiguous()) {
     throw CommError(fmt::format("{} needs a contiguous tensor on the host", operation));
   }
+}
+
+std::optional<std::int64_t> ranks_meant_by_launcher() {
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    const char* text = std::getenv(variable);
+    std::int64_t ranks = 0;
+    if (text != nullptr && parse_number(text, ranks)) return ranks;
+  }
+  return std::nullopt;
 }
 
 bool started_by_launcher() {
@@ -20,7 +30,15 @@ bool started_by_launcher() {
 }
 
 std::unique_ptr<Communicator> make_communicator() {
-  return started_by_launcher() ? make_mpi_communicator() : make_single_communicator();
+  auto comm = started_by_launcher() ? make_mpi_communicator() : make_single_communicator();
+  const auto meant = ranks_meant_by_launcher();
+  if (meant && *meant != comm->size()) {
+    throw CommError(fmt::format(
+        "the launcher meant {} ranks but MPI sees {}: launcher and MPI library don't belong "
+        "together; use the mpirun of the MPI that elbow was built with, or 'srun --mpi=pmix'",
+        *meant, comm->size()));
+  }
+  return comm;
 }
 
 }  // namespace elbow

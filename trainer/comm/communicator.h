@@ -5,7 +5,9 @@
 // host; float, double, int64 and uint8. Errors throw CommError. One thread at a time may call.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <torch/types.h>
 
@@ -40,14 +42,19 @@ void require_host_contiguous(const torch::Tensor& tensor, const char* operation)
 std::unique_ptr<Communicator> make_single_communicator();
 
 // Over MPI_COMM_WORLD. It owns MPI's lifetime: construct it once, early in main, and destroy it
-// last. Throws CommError when the world is not the one that the launcher meant.
+// last.
 std::unique_ptr<Communicator> make_mpi_communicator();
 
 // Whether this process was started by a launcher (mpirun, srun with PMIx): read from the
 // environment, since asking MPI would start it. Who a rank is comes from MPI, never from here.
 bool started_by_launcher();
 
-// The communicator that fits how this process was started.
+// How many ranks the launcher meant to start, as far as its environment says: mpirun, a PMI, srun
+// (its step's tasks, not the allocation's: a smaller mpirun inside one is legitimate).
+std::optional<std::int64_t> ranks_meant_by_launcher();
+
+// The communicator that fits how this process was started. A launcher and an MPI that don't belong
+// together start N processes that each believe to be the whole job: that throws CommError.
 std::unique_ptr<Communicator> make_communicator();
 
 }  // namespace elbow

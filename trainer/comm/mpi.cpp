@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "trainer/comm/communicator.h"
 
 namespace elbow {
@@ -62,22 +61,6 @@ void in_pieces(const torch::Tensor& tensor, Piece piece) {
   }
 }
 
-// A mismatched PMI starts N singletons that each believe to be the whole job. What the launcher
-// meant is in its environment: OMPI_COMM_WORLD_SIZE under mpirun, SLURM_STEP_NUM_TASKS under srun
-// (not SLURM_NTASKS: a smaller mpirun inside an allocation is legitimate).
-void refuse_unintended_singletons(int size) {
-  const char* mpirun = std::getenv("OMPI_COMM_WORLD_SIZE");
-  const char* srun = std::getenv("SLURM_STEP_NUM_TASKS");
-  const char* meant_text = mpirun != nullptr ? mpirun : srun;
-  std::int64_t meant = 0;
-  if (meant_text == nullptr || !parse_number(meant_text, meant) || meant == size) return;
-  throw CommError(fmt::format(
-      "the launcher meant {} ranks but MPI sees {}: launcher and MPI library don't belong "
-      "together; use the mpirun of the MPI that elbow was built with ('elbow doctor' names it), "
-      "or 'srun --mpi=pmix'",
-      meant, size));
-}
-
 class MpiCommunicator : public Communicator {
  public:
   MpiCommunicator() {
@@ -93,7 +76,6 @@ class MpiCommunicator : public Communicator {
           "MPI_Comm_split_type");
     check(MPI_Comm_rank(host, &local_rank_), "MPI_Comm_rank");
     check(MPI_Comm_free(&host), "MPI_Comm_free");
-    refuse_unintended_singletons(size_);
   }
 
   ~MpiCommunicator() override {

@@ -1,6 +1,7 @@
 #include "trainer/comm/together.h"
 
 #include <cstring>
+#include <new>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -20,6 +21,12 @@ Outcome outcome_of(const std::function<void()>& step) {
     return {};
   } catch (const Error& error) {
     return {static_cast<std::int64_t>(error.code()), error.what()};
+  } catch (const std::bad_alloc&) {
+    return {static_cast<std::int64_t>(ExitCode::kFailed),
+            "out of memory; a smaller batch or fewer ranks need less"};
+  } catch (const c10::Error& error) {
+    return {static_cast<std::int64_t>(ExitCode::kFailed),
+            fmt::format("LibTorch: {}", error.what_without_backtrace())};
   } catch (const std::exception& error) {
     return {static_cast<std::int64_t>(ExitCode::kFailed), error.what()};
   }

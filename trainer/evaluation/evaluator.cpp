@@ -175,7 +175,8 @@ void declare(OptionTable& table, EvaluationOptions& options) {
             "images evaluated at a time by one rank; part of the figures' last bits",
             between(1, 65536));
   table.add("evaluation.every", &options.every,
-            "how often to evaluate the validation split: '1 epoch', '500 steps', '10 min', 'never'",
+            "how often to evaluate the validation split: '1 epoch', '500 steps', '10 min'; 'never' "
+            "leaves the one at the end",
             TextCheck(interval_problem));
   table.add("evaluation.patience", &options.patience,
             "stop after so many validations without a better ELBO; 0: never", at_least(0));

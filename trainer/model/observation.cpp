@@ -246,6 +246,8 @@ void Observation::fill_row(const Batch& batch, std::int64_t row, const RunNoise&
     }
   }
   if (density_) return;
+  // Whether a sample that is not finite stops the run is not for this place to decide.
+  if (std::binary_search(batch.not_finite.begin(), batch.not_finite.end(), row)) return;
   for (const float value : values) {
     if (!(value >= 0 && value <= 1)) refuse_probability(index, value);
   }

@@ -1,5 +1,6 @@
 #include "trainer/run/run_directory.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -9,7 +10,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/log.h"
+#include "trainer/run/json_file.h"
 
 namespace elbow {
 namespace {
@@ -21,28 +22,23 @@ constexpr int kFormatVersion = 1;
 constexpr std::size_t kLargestRecord = 16 << 20;
 
 Json read_record(const fs::path& path) {
-  Json record;
-  try {
-    record = Json::parse(read_file(path, kLargestRecord));
-    const auto version = record.at("format_version").get<int>();
-    if (version != kFormatVersion) {
-      throw CheckpointError(fmt::format(
-          "{} has format version {}, this program reads version {}: use the elbow that wrote it",
-          path.string(), version, kFormatVersion));
-    }
-    if (!record.at("sessions").is_array() || !record.at("finished").is_boolean()) {
-      throw CheckpointError(fmt::format("{} is damaged: it holds no sessions", path.string()));
-    }
-  } catch (const Json::exception& error) {
-    throw CheckpointError(fmt::format("{} is damaged: {}", path.string(), error.what()));
+  Json record = read_json_object(path, kLargestRecord, kFormatVersion);
+  const auto is_session = [](const Json& session) {
+    return session.is_object() && (!session.contains("reason") || session["reason"].is_string());
+  };
+  if (!record.contains("sessions") || !record["sessions"].is_array() ||
+      !std::all_of(record["sessions"].begin(), record["sessions"].end(), is_session) ||
+      !record.contains("finished") || !record["finished"].is_boolean()) {
+    throw CheckpointError(fmt::format("{} is damaged: it holds no sessions", path.string()));
   }
   return record;
 }
 
 // Makes the folder where there is none, and refuses one that holds something else than a run.
-fs::path prepare_folder(const fs::path& root) {
+// Whether it was made.
+bool prepare_folder(const fs::path& root) {
   std::error_code error;
-  fs::create_directories(root, error);
+  const bool created = fs::create_directories(root, error);
   if (error || !fs::is_directory(root)) {
     throw CheckpointError(fmt::format("cannot make the run directory {}: {}", root.string(),
                                       error ? error.message() : "something else has this name"));
@@ -52,7 +48,7 @@ fs::path prepare_folder(const fs::path& root) {
     throw CheckpointError(fmt::format(
         "{} holds files but no run: choose an empty or a new directory for --run", root.string()));
   }
-  return root;
+  return created;
 }
 
 // Files of a run that hold the history of one session's training.
@@ -79,8 +75,16 @@ RunDirectory::Lock::Lock(const fs::path& root)
 
 RunDirectory::Lock::~Lock() { ::close(descriptor_); }
 
-RunDirectory::RunDirectory(const fs::path& root) : paths_{prepare_folder(root)}, lock_(root) {
+RunDirectory::RunDirectory(const fs::path& root)
+    : paths_{root}, created_(prepare_folder(root)), lock_(root) {
   if (fs::exists(paths_.record())) record_ = read_record(paths_.record());
+}
+
+RunDirectory::~RunDirectory() {
+  if (!created_ || !record_.is_null()) return;
+  std::error_code ignored;
+  fs::remove(paths_.root / "lock", ignored);
+  fs::remove(paths_.root, ignored);
 }
 
 RunState RunDirectory::state() const {

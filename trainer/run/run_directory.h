@@ -37,6 +37,8 @@ class RunDirectory {
   // Creates the directory where there is none. Refuses one that holds something else than a run,
   // and one in which another process is training.
   explicit RunDirectory(const std::filesystem::path& root);
+  // A directory that was made for it and in which no session began is removed again.
+  ~RunDirectory();
 
   const RunPaths& paths() const { return paths_; }
   RunState state() const;
@@ -66,6 +68,7 @@ class RunDirectory {
   };
 
   RunPaths paths_;
+  bool created_;
   Lock lock_;
   nlohmann::ordered_json record_;
 };

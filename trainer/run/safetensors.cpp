@@ -14,6 +14,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::uint64_t kLargestHeader = 16 << 20;
 constexpr std::size_t kLargestRank = 16;
+constexpr std::uint64_t kLongestAxis = std::uint64_t{1} << 48;
 
 struct TypeName {
   const char* name;
@@ -75,12 +76,20 @@ Entry parse_entry(const std::filesystem::path& path, const std::string& name, co
   if (shape.size() > kLargestRank) refuse(path, fmt::format("'{}' has too many axes", name));
   std::uint64_t bytes = torch::elementSize(entry.type);
   for (const Json& axis : shape) {
+    if (!axis.is_number_unsigned() || axis.get<std::uint64_t>() > kLongestAxis) {
+      refuse(path, fmt::format("'{}' has an impossible shape", name));
+    }
     const auto length = axis.get<std::uint64_t>();
     if (length != 0 && bytes > available / length) {
       refuse(path, fmt::format("'{}' is larger than the file", name));
     }
     bytes *= length;
     entry.shape.push_back(static_cast<std::int64_t>(length));
+  }
+  for (const int i : {0, 1}) {
+    if (!json.at("data_offsets").at(i).is_number_unsigned()) {
+      refuse(path, fmt::format("'{}' has impossible offsets", name));
+    }
   }
   entry.begin = json.at("data_offsets").at(0).get<std::uint64_t>();
   entry.end = json.at("data_offsets").at(1).get<std::uint64_t>();
@@ -145,7 +154,13 @@ void save_safetensors(const std::filesystem::path& path, const NamedTensors& ten
     std::filesystem::remove(temporary, ignored);
     throw Error(fmt::format("cannot write {}: {}", path.string(), reason));
   }
-  publish_file(temporary, path);
+  try {
+    publish_file(temporary, path);
+  } catch (const Error&) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw;
+  }
 }
 
 NamedTensors load_safetensors(const std::filesystem::path& path) {

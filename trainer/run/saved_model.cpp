@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "trainer/run/json_file.h"
 #include "trainer/run/safetensors.h"
 
 namespace elbow {
@@ -12,25 +13,25 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kFormatVersion = 1;
-constexpr std::size_t kLargestDescription = 1 << 30;
+constexpr std::size_t kLargestDescription = 256 << 20;
 
-Json read_description(const std::filesystem::path& path) {
-  Json json;
-  try {
-    json = Json::parse(read_file(path, kLargestDescription));
-  } catch (const Json::exception& error) {
-    throw CheckpointError(fmt::format("{} is damaged: {}", path.string(), error.what()));
-  } catch (const Error& error) {
-    throw CheckpointError(fmt::format(
-        "{}; has this run been trained to a first validation or its end?", error.what()));
+// Refuses a description whose networks could not be what is stored, before they are allocated: two
+// widths in a row have at least their product of weights.
+void refuse_oversized(const ModelOptions& options, const NamedTensors& stored,
+                      const std::filesystem::path& path) {
+  std::int64_t elements = 0;
+  for (const auto& [name, tensor] : stored) elements += tensor.numel();
+  std::vector<std::int64_t> widths = options.widths;
+  widths.push_back(options.latent);
+  for (std::size_t i = 0; i < widths.size(); ++i) {
+    const std::int64_t before = i == 0 ? 1 : widths[i - 1];
+    if (widths[i] > elements / before) {
+      throw CheckpointError(
+          fmt::format("{} holds {} numbers, too few for the networks that the "
+                      "model's description names",
+                      path.string(), elements));
+    }
   }
-  if (json.value("format_version", 0) != kFormatVersion) {
-    throw CheckpointError(
-        fmt::format("{} has another format version than {}: use the elbow that "
-                    "wrote it",
-                    path.string(), kFormatVersion));
-  }
-  return json;
 }
 
 // Copies stored values into the procedure's parameters; names and shapes must agree one to one.
@@ -46,6 +47,14 @@ void set_parameters(Procedure& procedure, const NamedTensors& stored,
     const auto found = stored.find(parameter.key());
     if (found == stored.end()) {
       throw CheckpointError(fmt::format("{} has no '{}'", path.string(), parameter.key()));
+    }
+    if (found->second.scalar_type() != parameter.value().scalar_type()) {
+      throw CheckpointError(fmt::format("{}: '{}' has another type than the model's", path.string(),
+                                        parameter.key()));
+    }
+    if (!found->second.isfinite().all().item<bool>()) {
+      throw CheckpointError(
+          fmt::format("{}: '{}' holds a NaN or an infinity", path.string(), parameter.key()));
     }
     if (found->second.sizes() != parameter.value().sizes()) {
       throw CheckpointError(fmt::format("{}: '{}' has shape {}, the model's has {}", path.string(),
@@ -86,16 +95,21 @@ void save_parameters(const std::filesystem::path& path, const Procedure& procedu
 }
 
 SavedModel load_model(const RunPaths& paths, const std::string& which) {
-  const Json json = read_description(paths.model());
+  const Json json = read_json_object(paths.model(), kLargestDescription, kFormatVersion);
   try {
     const ModelRecord record{json.at("seed").get<std::uint64_t>(),
                              json.at("data_fingerprint").get<std::string>()};
     SavedModel saved{model_from_json(json), nullptr, record, ""};
-    saved.procedure = make_model(saved.file.options, saved.file.observation, record.seed);
-    const auto path = which == "last" && std::filesystem::exists(paths.last_parameters())
-                          ? paths.last_parameters()
-                          : paths.parameters();
+    const auto path = which == "last" ? paths.last_parameters() : paths.parameters();
+    if (!std::filesystem::exists(path)) {
+      throw CheckpointError(fmt::format(
+          "{} does not exist: the training was interrupted, or has not come that far; the {} "
+          "parameters come with {}",
+          path.string(), which, which == "last" ? "its end" : "its first validation"));
+    }
     const NamedTensors stored = load_safetensors(path);
+    refuse_oversized(saved.file.options, stored, path);
+    saved.procedure = make_model(saved.file.options, saved.file.observation, record.seed);
     set_parameters(*saved.procedure, stored, path);
     saved.parameters_hash = content_hash(stored);
     return saved;

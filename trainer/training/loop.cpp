@@ -198,6 +198,7 @@ class Loop {
 
   void validate(const StepReport& step) {
     ValidationReport report{step.step, step.samples, step.epoch, job_.validate(), false};
+    require_finite(report.figures.elbo, "ELBO of the validation");
     validated_at_ = Clock::now();
     report.best = !result_.best || report.figures.elbo > result_.best->figures.elbo;
     validations_without_gain_ = report.best ? 0 : validations_without_gain_ + 1;

@@ -86,10 +86,12 @@ void Reporter::validation(const ValidationReport& report) {
           {"validation_samples", figures.samples},
           {"best", std::int64_t{report.best}}},
          {});
-  written_ = Clock::now();
+  // The time of a validation is none of training's.
+  written_ += Clock::now() - validating_since_;
 }
 
 void Reporter::validating() {
+  validating_since_ = Clock::now();
   shown_.note = "evaluating";
   progress_.update(shown_);
 }

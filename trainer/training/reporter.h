@@ -45,6 +45,7 @@ class Reporter {
   Window window_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point written_ = started_;
+  std::chrono::steady_clock::time_point validating_since_ = started_;
 };
 
 }  // namespace elbow

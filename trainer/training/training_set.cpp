@@ -1,6 +1,7 @@
 #include "trainer/training/training_set.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -11,8 +12,8 @@
 namespace elbow {
 namespace {
 
-// Rows looked at to tell {0, 1} data from grey levels.
-constexpr std::int64_t kRowsLookedAt = 64;
+// At a time, to tell {0, 1} data from grey levels.
+constexpr std::int64_t kRowsLookedAt = 1024;
 
 DataSet open_labels(const DataOptions& options, const DataSet& images) {
   DataSet labels = DataSet::open({options.labels}, RowKind::kLabels);
@@ -43,14 +44,20 @@ std::optional<DataSet> open_validation(const DataOptions& options, const DataSet
   return validation;
 }
 
-int white_level(DataSet& images) {
+// 1 when the 8-bit values are all 0 or 1 already, else 255. Grey levels show in the first block;
+// only data that look binary are read to the end.
+int white_level(const DataSet& images) {
   if (images.type() != ValueType::kUint8) return 255;
-  const std::int64_t rows = std::min(kRowsLookedAt, images.size());
   std::vector<std::int64_t> indices;
-  for (std::int64_t i = 0; i < rows; ++i) indices.push_back(i * images.size() / rows);
-  std::vector<std::byte> values(static_cast<std::size_t>(rows * images.row_elements()));
-  images.read(indices, values.data());
-  return *std::max_element(values.begin(), values.end()) <= std::byte{1} ? 1 : 255;
+  std::vector<std::byte> values;
+  for (std::int64_t begin = 0; begin < images.size(); begin += kRowsLookedAt) {
+    indices.resize(static_cast<std::size_t>(std::min(kRowsLookedAt, images.size() - begin)));
+    std::iota(indices.begin(), indices.end(), begin);
+    values.resize(indices.size() * static_cast<std::size_t>(images.row_elements()));
+    images.read(indices, values.data());
+    if (*std::max_element(values.begin(), values.end()) > std::byte{1}) return 255;
+  }
+  return 1;
 }
 
 // Statistics as a tensor [2, D], mean and deviation, for the way from rank 0 to the others.

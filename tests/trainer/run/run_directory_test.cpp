@@ -58,6 +58,17 @@ TEST_F(RunDirectories, BeginningAgainRemovesWhatAnUnfinishedSessionLeft) {
   EXPECT_FALSE(std::filesystem::exists(paths.parameters()));
 }
 
+TEST_F(RunDirectories, LeaveNothingWhenNoSessionBegan) {
+  { RunDirectory run(root_); }
+  EXPECT_FALSE(std::filesystem::exists(root_));
+}
+
+TEST_F(RunDirectories, LeaveADirectoryThatWasThereBefore) {
+  std::filesystem::create_directories(root_);
+  { RunDirectory run(root_); }
+  EXPECT_TRUE(std::filesystem::exists(root_));
+}
+
 TEST_F(RunDirectories, OnlyOneProcessAtATime) {
   RunDirectory first(root_);
   EXPECT_NE(message_for(root_).find("another process is training"), std::string::npos);
@@ -82,7 +93,8 @@ TEST_F(RunDirectories, RefusesADamagedRecord) {
     run.begin_session("", {}, 1);
   }
   for (const char* text : {"", "{", "[]", R"({"format_version": 1})",
-                           R"({"format_version": 1, "sessions": 3, "finished": true})"}) {
+                           R"({"format_version": 1, "sessions": 3, "finished": true})",
+                           R"({"format_version": 1, "sessions": [1], "finished": false})"}) {
     std::ofstream(RunPaths{root_}.record()) << text;
     EXPECT_NE(message_for(root_).find("is damaged"), std::string::npos) << text;
   }

@@ -57,7 +57,7 @@ TEST_F(SavedModels, ComeBackWithTheirParameters) {
 
 TEST_F(SavedModels, BestAndLastAreTwoFiles) {
   const std::string best = load_model(paths_, "best").parameters_hash;
-  EXPECT_EQ(load_model(paths_, "last").parameters_hash, best) << "only one was saved";
+  EXPECT_THROW(load_model(paths_, "last"), CheckpointError) << "only the best was saved";
   {
     torch::NoGradGuard no_grad;
     model_->parameters()[0].add_(1);
@@ -72,6 +72,12 @@ TEST_F(SavedModels, NamesAreThoseOfPyTorch) {
   EXPECT_EQ(tensors.at("encoder.0.weight").sizes(), (std::vector<std::int64_t>{5, 16}));
   EXPECT_EQ(tensors.at("encoder.2.weight").sizes(), (std::vector<std::int64_t>{6, 5}));
   EXPECT_EQ(tensors.at("decoder.2.bias").sizes(), (std::vector<std::int64_t>{16}));
+}
+
+TEST_F(SavedModels, SayWhenThereAreNoParametersYet) {
+  std::filesystem::remove(paths_.parameters());
+  EXPECT_NE(refusal().find("parameters.safetensors does not exist"), std::string::npos)
+      << refusal();
 }
 
 TEST_F(SavedModels, RefuseParametersOfAnotherModel) {
@@ -106,6 +112,12 @@ TEST_F(SavedModels, RefuseADamagedDescription) {
   EXPECT_NE(refused_with("\"latent\": 3", "\"latent\": -3"), "");
   EXPECT_NE(refused_with("\"latent\": 3", "\"latent\": 900000000000"), "");
   EXPECT_NE(refused_with("\"mlp\"", "\"../../evil\""), "");
+  EXPECT_NE(refused_with("\"latent\": 3", "\"latent\": 4000000"), "");
+  EXPECT_NE(refused_with("\"latent\": 3", "\"latent\": " + std::string(100000, '[')), "");
+  for (const char* text : {"[]", "3", R"({"format_version": "1"})", R"({"format_version": 1})"}) {
+    std::ofstream(paths_.model()) << text;
+    EXPECT_NE(refusal().find("is damaged"), std::string::npos) << text;
+  }
   std::ofstream(paths_.model()) << good.substr(0, good.size() / 2);
   EXPECT_NE(refusal().find("is damaged"), std::string::npos);
 }

@@ -24,13 +24,15 @@ inline void write_small_images(const std::string& file, std::int64_t samples) {
 
 class SmallJob {
  public:
-  SmallJob(const std::string& file, std::int64_t held_out) {
+  SmallJob(const std::string& file, std::int64_t held_out,
+           const std::string& likelihood = "gaussian") {
     data_.train = {file + ":/images"};
     data_.validation = std::to_string(held_out);
     training.batch = 8;
     training.epochs = 2;
     training.seed = 5;
     model_.latent = 3;
+    model_.likelihood = likelihood;
     model_.widths = {6};
     set_ = std::make_unique<TrainingSet>(data_, seed());
     const bool floats = set_->images().type() == ValueType::kFloat32;
