@@ -28,6 +28,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// "1 rank", "2 ranks"
+std::string counted(std::int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", human_count(count), noun, count == 1 ? "" : "s");
+}
+
 struct TrainArguments {
   std::string config;
   std::string run;
@@ -147,13 +152,13 @@ class TrainCommand {
     const std::int64_t per_rank = (training.batch + comm_.size() - 1) / comm_.size();
     activations *= static_cast<double>(per_rank * training.draws);
     return fmt::format(
-        "model     {}\n{}measure   {}\ndata      {}\n"
-        "job       {} {} x {} threads; batch {} = {} a rank\n"
+        "{}measure   {}\ndata      {}\n"
+        "job       {} x {}; batch {} = {} a rank\n"
         "steps     {} epochs x {} = {}\n"
         "memory    {} of state and about {} of activations a rank, beside the libraries' own\n",
-        description.summary, to_text(description), observation_->measure(), data_text(),
-        comm_.size(), comm_.size() == 1 ? "rank" : "ranks", training.threads, training.batch,
-        per_rank, training.epochs, course().steps_per_epoch(), human_count(course().steps()),
+        to_text(description), observation_->measure(), data_text(), comm_.size(),
+        comm_.size() == 1 ? "rank" : "ranks", training.threads, training.batch, per_rank,
+        training.epochs, course().steps_per_epoch(), human_count(course().steps()),
         human_bytes(fixed), human_bytes(2 * activations));
   }
 
@@ -174,9 +179,8 @@ class TrainCommand {
                                              configuration_.training.epochs, comm_.size());
       log::info("{}", procedure_->summary());
       log::info("{}", data_text());
-      log::info("{} {}, {} steps; run directory {}", comm_.size(),
-                comm_.size() == 1 ? "rank" : "ranks", human_count(course().steps()),
-                arguments_.run);
+      log::info("{}, {}; run directory {}", counted(comm_.size(), "rank"),
+                counted(course().steps(), "step"), arguments_.run);
     });
   }
 
