@@ -156,10 +156,10 @@ class TrainCommand {
         "job       {} x {}; batch {} = {} a rank\n"
         "steps     {} epochs x {} = {}\n"
         "memory    {} of state and about {} of activations a rank, beside the libraries' own\n",
-        to_text(description), observation_->measure(), data_text(), comm_.size(),
-        comm_.size() == 1 ? "rank" : "ranks", training.threads, training.batch, per_rank,
-        training.epochs, course().steps_per_epoch(), human_count(course().steps()),
-        human_bytes(fixed), human_bytes(2 * activations));
+        to_text(description), observation_->measure(), data_text(), counted(comm_.size(), "rank"),
+        counted(training.threads, "thread"), training.batch, per_rank, training.epochs,
+        course().steps_per_epoch(), human_count(course().steps()), human_bytes(fixed),
+        human_bytes(2 * activations));
   }
 
   void begin() {

@@ -31,6 +31,7 @@ TOML
 expect 0 "$elbow" train --config c.toml --run run --dry-run
 says "encoder.0"
 says "183 samples"
+says "1 rank x 1 thread; batch 32 = 32 a rank"
 [[ ! -e run ]] || fail "a dry run made a run directory"
 
 expect 0 ranks 2 train --config c.toml --run run
