@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "data/columns_file.h"
 #include "launch/cli/commands.h"
+#include "launch/cli/fitting_data.h"
 #include "monitoring/progress.h"
 #include "trainer/comm/together.h"
 #include "trainer/evaluation/evaluator.h"
@@ -35,18 +36,6 @@ struct EvaluateArguments {
   EvaluationOptions options;
   int threads = 1;
 };
-
-DataSet open_data(const EvaluateArguments& arguments, const Observation& observation) {
-  DataSet data = DataSet::open({arguments.data});
-  const StoredRows& rows = observation.rows();
-  if (data.row_shape() != rows.shape || data.type() != rows.type) {
-    throw DataError(fmt::format(
-        "{} holds rows of shape {} and type {}; the model was trained on rows of shape {} and {}",
-        data.name(), shape_text(data.row_shape()), data.stored_type(), shape_text(rows.shape),
-        rows.type == ValueType::kUint8 ? "8-bit values" : "floating-point values"));
-  }
-  return data;
-}
 
 // Per-image values, [count] each, in the order of the data set.
 class ImageColumns {
@@ -119,7 +108,8 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
   together(comm, [&] {
     paths = require_run(arguments.run);
     saved.emplace(load_model(paths, arguments.parameters));
-    data.emplace(open_data(arguments, saved->file.observation));
+    data.emplace(DataSet::open({arguments.data}));
+    require_fitting(*data, saved->file.observation);
     fingerprint = data->fingerprint();
     if (comm.rank() != 0) return;
     output =

@@ -12,6 +12,7 @@
 #include "data/loader.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
+#include "launch/cli/fitting_data.h"
 #include "trainer/run/saved_model.h"
 #include "trainer/training/training_set.h"
 
@@ -97,12 +98,7 @@ Source open_source(const PictureArguments& arguments, const RunPaths& paths) {
 }
 
 Batch read_batch(const Source& source, const Observation& observation) {
-  if (source.data.row_shape() != observation.rows().shape ||
-      source.data.type() != observation.rows().type) {
-    throw DataError(fmt::format("{} holds rows of shape {}, the model was trained on rows of {}",
-                                source.data.name(), shape_text(source.data.row_shape()),
-                                shape_text(observation.rows().shape)));
-  }
+  require_fitting(source.data, observation);
   Batch batch;
   batch.indices = source.indices;
   fill_batch(source.data, nullptr, batch);
