@@ -15,7 +15,7 @@ class Communicating : public testing::TestWithParam<torch::ScalarType> {};
 
 TEST_P(Communicating, SumsEveryElementOverTheRanks) {
   const std::int64_t n = ranks().size();
-  for (const std::int64_t size : {0, 1, 7, 100003}) {
+  for (const std::int64_t size : {0, 1, 7, 1000, 100003}) {
     // Element i of rank r is (i mod 5) + r: the sum is n (i mod 5) + n (n - 1) / 2.
     torch::Tensor tensor =
         (torch::arange(size, torch::kLong).remainder(5) + ranks().rank()).to(GetParam());
@@ -48,6 +48,48 @@ TEST_P(Communicating, GathersInTheOrderOfRanks) {
   }
 }
 
+TEST_P(Communicating, KeepsSeveralSumsInFlight) {
+  std::vector<torch::Tensor> tensors;
+  for (const std::int64_t size : {3, 0, 5001}) {
+    tensors.push_back(torch::full({size}, ranks().rank() + 1, GetParam()));
+  }
+  std::vector<Request> requests;
+  for (torch::Tensor& tensor : tensors) {
+    requests.push_back(ranks().start_all_reduce(tensor, Reduction::kSum));
+  }
+  torch::Tensor between = torch::full({1}, 2, GetParam());
+  ranks().all_reduce(between, Reduction::kSum);
+  EXPECT_EQ(between.item<int>(), 2 * ranks().size());
+  for (Request& request : requests) request.wait();
+  const int sum = ranks().size() * (ranks().size() + 1) / 2;
+  for (const torch::Tensor& tensor : tensors) {
+    EXPECT_TRUE(torch::equal(tensor, torch::full_like(tensor, sum)));
+  }
+}
+
+// Rank s sends 1000 s + r + 7 values 10 s + r to rank r: all sizes differ, some need pieces.
+TEST_P(Communicating, SendsEachRankItsOwn) {
+  const int me = ranks().rank();
+  std::vector<torch::Tensor> send;
+  std::vector<torch::Tensor> receive;
+  for (int other = 0; other < ranks().size(); ++other) {
+    send.push_back(torch::full({1000 * me + other + 7}, 10 * me + other, GetParam()));
+    receive.push_back(torch::zeros({1000 * other + me + 7}, GetParam()));
+  }
+  ranks().all_to_all(send, receive);
+  for (int other = 0; other < ranks().size(); ++other) {
+    const torch::Tensor& got = receive[static_cast<std::size_t>(other)];
+    EXPECT_TRUE(torch::equal(got, torch::full_like(got, 10 * other + me))) << other;
+  }
+}
+
+TEST_P(Communicating, SendsNothingAtAll) {
+  const auto count = static_cast<std::size_t>(ranks().size());
+  std::vector<torch::Tensor> send(count, torch::zeros({0}, GetParam()));
+  std::vector<torch::Tensor> receive(count, torch::zeros({0}, GetParam()));
+  EXPECT_NO_THROW(ranks().all_to_all(send, receive));
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, Communicating,
                          testing::Values(torch::kFloat, torch::kDouble, torch::kLong, torch::kByte),
                          [](const auto& info) { return c10::toString(info.param); });
@@ -59,6 +101,54 @@ TEST(Communicator, RefusesWhatItCannotSend) {
   if (ranks().size() > 1) {
     EXPECT_THROW(ranks().all_reduce(half, Reduction::kSum), CommError);
   }
+}
+
+// The message that all ranks get, "" when none.
+std::string shared_message(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const SharedError& error) {
+    EXPECT_EQ(error.code(), ExitCode::kCommunication);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Communicator, NamesRanksThatCallDifferentCollectives) {
+  if (ranks().size() == 1) return;  // one rank always agrees with itself
+  const bool last = ranks().rank() == ranks().size() - 1;
+  torch::Tensor tensor = torch::zeros({5});
+  std::string message = shared_message([&] {
+    if (last) {
+      ranks().broadcast(tensor, 0);
+    } else {
+      ranks().all_reduce(tensor, Reduction::kSum);
+    }
+  });
+  EXPECT_NE(message.find("rank 0: all_reduce of 5 Float"), std::string::npos) << message;
+  EXPECT_NE(message.find(fmt::format("rank {}: broadcast of 5 Float", ranks().size() - 1)),
+            std::string::npos)
+      << message;
+
+  torch::Tensor other = torch::zeros({last ? 6 : 5});
+  message = shared_message([&] { ranks().all_reduce(other, Reduction::kSum); });
+  EXPECT_NE(message.find("all_reduce of 6 Float"), std::string::npos) << message;
+  torch::Tensor type = torch::zeros({5}, last ? torch::kDouble : torch::kFloat);
+  EXPECT_NE(shared_message([&] { ranks().all_reduce(type, Reduction::kSum); }), "");
+  EXPECT_NE(shared_message([&] { ranks().broadcast(tensor, last ? 1 : 0); }), "");
+  EXPECT_NE(
+      shared_message([&] { ranks().all_reduce(tensor, last ? Reduction::kMax : Reduction::kSum); }),
+      "");
+  ranks().all_reduce(tensor, Reduction::kSum);  // and goes on
+}
+
+TEST(Communicator, RefusesSizesThatDifferFromEndToEnd) {
+  const auto count = static_cast<std::size_t>(ranks().size());
+  std::vector<torch::Tensor> send(count, torch::zeros({3}));
+  std::vector<torch::Tensor> receive(count, torch::zeros({3}));
+  if (ranks().rank() == 0) receive.back() = torch::zeros({2});
+  EXPECT_THROW(ranks().all_to_all(send, receive), Error);
+  EXPECT_THROW(ranks().all_to_all(send, std::span(receive).first(count - 1)), CommError);
 }
 
 TEST(Together, ReturnsWhenAllSucceed) {

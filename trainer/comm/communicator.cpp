@@ -3,13 +3,36 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 
 namespace elbow {
 
+void Request::wait() {
+  if (auto wait = std::exchange(wait_, nullptr)) wait();
+}
+
+Request::~Request() {
+  try {
+    wait();
+  } catch (const std::exception& error) {
+    log::error("a collective that nobody waited for failed: {}", error.what());
+  }
+}
+
 void require_host_contiguous(const torch::Tensor& tensor, const char* operation) {
   if (!tensor.defined() || !tensor.device().is_cpu() || !tensor.is_contiguous()) {
     throw CommError(fmt::format("{} needs a contiguous tensor on the host", operation));
+  }
+}
+
+void require_one_each(std::span<const torch::Tensor> send, std::span<const torch::Tensor> receive,
+                      int size) {
+  if (send.size() != static_cast<std::size_t>(size) || receive.size() != send.size()) {
+    throw CommError("all_to_all needs a tensor for each rank, both ways");
+  }
+  for (const auto tensors : {send, receive}) {
+    for (const torch::Tensor& tensor : tensors) require_host_contiguous(tensor, "all_to_all");
   }
 }
 
@@ -29,8 +52,9 @@ bool started_by_launcher() {
   return false;
 }
 
-std::unique_ptr<Communicator> make_communicator() {
-  auto comm = started_by_launcher() ? make_mpi_communicator() : make_single_communicator();
+std::unique_ptr<Communicator> make_communicator(std::int64_t largest_piece) {
+  auto comm =
+      started_by_launcher() ? make_mpi_communicator(largest_piece) : make_single_communicator();
   const auto meant = ranks_meant_by_launcher();
   if (meant && *meant != comm->size()) {
     throw CommError(fmt::format(

@@ -1,19 +1,40 @@
 // How ranks speak to each other: one small interface, a backend per transport.
 //
-// A rank is a process. Every method but rank(), size() and abort() is a collective: all ranks call
-// it in the same order with tensors of the same shape and type. Tensors are contiguous and on the
-// host; float, double, int64 and uint8. Errors throw CommError. One thread at a time may call.
+// A rank is a process. Every method but rank(), size(), local_rank() and abort() is a collective:
+// all ranks call it in the same order with tensors of the same shape and type. Ranks that don't are
+// told so before any value is exchanged (all throw a SharedError naming what each of them called).
+// Tensors are contiguous; float, double, int64 and uint8; on the host, or on a device where the
+// backend says so. Other errors throw CommError. One thread at a time may call.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include <torch/types.h>
 
 namespace elbow {
 
 enum class Reduction { kSum, kMax };
+
+// A collective in flight. The tensors that it was started with must neither be read nor written,
+// nor go away, before wait() has returned. Move-only.
+class Request {
+ public:
+  Request() = default;  // nothing in flight
+  explicit Request(std::function<void()> wait) : wait_(std::move(wait)) {}
+  ~Request();  // waits; an error is logged
+  Request(Request&& other) noexcept : wait_(std::exchange(other.wait_, nullptr)) {}
+  Request& operator=(Request&& other) = delete;
+
+  // Returns once the result is there. Throws CommError. A second call does nothing.
+  void wait();
+
+ private:
+  std::function<void()> wait_;
+};
 
 class Communicator {
  public:
@@ -25,10 +46,16 @@ class Communicator {
 
   // In place, over all ranks.
   virtual void all_reduce(torch::Tensor& tensor, Reduction reduction) = 0;
+  // The same, going on while the caller does something else.
+  virtual Request start_all_reduce(torch::Tensor& tensor, Reduction reduction) = 0;
   // In place, from `root` to the others.
   virtual void broadcast(torch::Tensor& tensor, int root) = 0;
   // [size, ...tensor's shape], in the order of ranks.
   virtual torch::Tensor all_gather(const torch::Tensor& tensor) = 0;
+  // `send` and `receive` hold a tensor for each rank: send[r] goes to rank r, and what rank r sends
+  // here fills receive[r]. Sizes may differ from pair to pair, and be 0, but both ends must agree.
+  virtual void all_to_all(std::span<const torch::Tensor> send,
+                          std::span<torch::Tensor> receive) = 0;
   virtual void barrier() = 0;
 
   // Ends the whole job at once with this exit code.
@@ -37,13 +64,18 @@ class Communicator {
 
 // Throws CommError unless the tensor is one that a collective takes.
 void require_host_contiguous(const torch::Tensor& tensor, const char* operation);
+void require_one_each(std::span<const torch::Tensor> send, std::span<const torch::Tensor> receive,
+                      int size);
+
+// Elements that one call of MPI may count, with an int; longer tensors go in pieces.
+inline constexpr std::int64_t kLargestPiece = std::int64_t{1} << 30;
 
 // One process alone: sums are what they are.
 std::unique_ptr<Communicator> make_single_communicator();
 
 // Over MPI_COMM_WORLD. It owns MPI's lifetime: construct it once, early in main, and destroy it
-// last.
-std::unique_ptr<Communicator> make_mpi_communicator();
+// last; the thread that constructs it makes every call.
+std::unique_ptr<Communicator> make_mpi_communicator(std::int64_t largest_piece = kLargestPiece);
 
 // Whether this process was started by a launcher (mpirun, srun with PMIx): read from the
 // environment, since asking MPI would start it. Who a rank is comes from MPI, never from here.
@@ -55,6 +87,6 @@ std::optional<std::int64_t> ranks_meant_by_launcher();
 
 // The communicator that fits how this process was started. A launcher and an MPI that don't belong
 // together start N processes that each believe to be the whole job: that throws CommError.
-std::unique_ptr<Communicator> make_communicator();
+std::unique_ptr<Communicator> make_communicator(std::int64_t largest_piece = kLargestPiece);
 
 }  // namespace elbow

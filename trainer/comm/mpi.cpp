@@ -1,20 +1,19 @@
 // The backend over MPI.
-#include <climits>
+#include <algorithm>
 #include <cstdlib>
 #include <source_location>
 #include <string>
+#include <vector>
 
 #include <mpi.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "trainer/comm/communicator.h"
+#include "trainer/comm/together.h"
 
 namespace elbow {
 namespace {
-
-// Counts in MPI are int: longer tensors go in pieces of this many elements.
-constexpr std::int64_t kLargestCount = INT_MAX / 2;
 
 int world_rank() {
   int rank = 0;
@@ -51,19 +50,13 @@ MPI_Datatype datatype(const torch::Tensor& tensor) {
 
 MPI_Op operation(Reduction reduction) { return reduction == Reduction::kSum ? MPI_SUM : MPI_MAX; }
 
-// Calls piece(pointer, count) for successive pieces that an int can count.
-template <typename Piece>
-void in_pieces(const torch::Tensor& tensor, Piece piece) {
-  auto* data = static_cast<std::byte*>(tensor.data_ptr());
-  for (std::int64_t done = 0; done < tensor.numel(); done += kLargestCount) {
-    const std::int64_t count = std::min(kLargestCount, tensor.numel() - done);
-    piece(data + done * static_cast<std::int64_t>(tensor.element_size()), static_cast<int>(count));
-  }
-}
+enum class Operation { kAllReduce, kStartAllReduce, kBroadcast, kAllGather, kAllToAll, kBarrier };
+constexpr const char* kOperationNames[] = {"all_reduce", "start_all_reduce", "broadcast",
+                                           "all_gather", "all_to_all",       "barrier"};
 
 class MpiCommunicator : public Communicator {
  public:
-  MpiCommunicator() {
+  explicit MpiCommunicator(std::int64_t largest_piece) : largest_piece_(largest_piece) {
     // Funneled: the thread that constructs the communicator makes every call.
     int provided = 0;
     const int code = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
@@ -88,6 +81,7 @@ class MpiCommunicator : public Communicator {
 
   void all_reduce(torch::Tensor& tensor, Reduction reduction) override {
     require_host_contiguous(tensor, "all_reduce");
+    require_match(call(Operation::kAllReduce, tensor, static_cast<int>(reduction)));
     in_pieces(tensor, [&](void* data, int count) {
       check(MPI_Allreduce(MPI_IN_PLACE, data, count, datatype(tensor), operation(reduction),
                           MPI_COMM_WORLD),
@@ -95,8 +89,21 @@ class MpiCommunicator : public Communicator {
     });
   }
 
+  Request start_all_reduce(torch::Tensor& tensor, Reduction reduction) override {
+    require_host_contiguous(tensor, "start_all_reduce");
+    require_match(call(Operation::kStartAllReduce, tensor, static_cast<int>(reduction)));
+    std::vector<MPI_Request> requests;
+    in_pieces(tensor, [&](void* data, int count) {
+      check(MPI_Iallreduce(MPI_IN_PLACE, data, count, datatype(tensor), operation(reduction),
+                           MPI_COMM_WORLD, &requests.emplace_back()),
+            "MPI_Iallreduce");
+    });
+    return Request([requests = std::move(requests), tensor]() mutable { wait_all(requests); });
+  }
+
   void broadcast(torch::Tensor& tensor, int root) override {
     require_host_contiguous(tensor, "broadcast");
+    require_match(call(Operation::kBroadcast, tensor, root));
     in_pieces(tensor, [&](void* data, int count) {
       check(MPI_Bcast(data, count, datatype(tensor), root, MPI_COMM_WORLD), "MPI_Bcast");
     });
@@ -104,7 +111,8 @@ class MpiCommunicator : public Communicator {
 
   torch::Tensor all_gather(const torch::Tensor& tensor) override {
     require_host_contiguous(tensor, "all_gather");
-    if (tensor.numel() > kLargestCount) throw CommError("all_gather: tensor too large");
+    require_match(call(Operation::kAllGather, tensor));
+    if (tensor.numel() > largest_piece_) throw CommError("all_gather: tensor too large");
     auto shape = tensor.sizes().vec();
     shape.insert(shape.begin(), size_);
     torch::Tensor gathered = torch::empty(shape, tensor.options());
@@ -115,7 +123,38 @@ class MpiCommunicator : public Communicator {
     return gathered;
   }
 
-  void barrier() override { check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier"); }
+  void all_to_all(std::span<const torch::Tensor> send, std::span<torch::Tensor> receive) override {
+    require_one_each(send, receive, size_);
+    require_match(call(Operation::kAllToAll, send[0].flatten().narrow(0, 0, 0)));
+    require_equal_sizes(send, receive);
+    std::vector<MPI_Request> requests;
+    for (int step = 0; step < size_; ++step) {
+      const int to = (rank_ + step) % size_;
+      const int from = (rank_ - step + size_) % size_;
+      torch::Tensor& incoming = receive[static_cast<std::size_t>(from)];
+      const torch::Tensor& outgoing = send[static_cast<std::size_t>(to)];
+      if (step == 0) {
+        incoming.copy_(outgoing.view_as(incoming));
+        continue;
+      }
+      in_pieces(incoming, [&](void* data, int count) {
+        check(MPI_Irecv(data, count, datatype(incoming), from, 0, MPI_COMM_WORLD,
+                        &requests.emplace_back()),
+              "MPI_Irecv");
+      });
+      in_pieces(outgoing, [&](void* data, int count) {
+        check(MPI_Isend(data, count, datatype(outgoing), to, 0, MPI_COMM_WORLD,
+                        &requests.emplace_back()),
+              "MPI_Isend");
+      });
+    }
+    wait_all(requests);
+  }
+
+  void barrier() override {
+    require_match({Operation::kBarrier});
+    check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
+  }
 
   [[noreturn]] void abort(int exit_code) override {
     MPI_Abort(MPI_COMM_WORLD, exit_code);
@@ -123,15 +162,114 @@ class MpiCommunicator : public Communicator {
   }
 
  private:
+  // What a rank is about to do.
+  struct Call {
+    Operation operation;
+    std::int64_t elements = 0;
+    torch::ScalarType type = torch::kByte;
+    int detail = 0;  // root, or kind of reduction
+
+    std::string text() const {
+      return fmt::format("{} of {} {}", kOperationNames[static_cast<std::size_t>(operation)],
+                         elements, c10::toString(type));
+    }
+  };
+
+  static Call call(Operation operation, const torch::Tensor& tensor, int detail = 0) {
+    datatype(tensor);  // throws for what cannot be sent, before the others are involved
+    return {operation, tensor.numel(), tensor.scalar_type(), detail};
+  }
+
+  // Every collective begins with this one, which is the same whatever the collective: ranks that
+  // would meet in different ones, or that have made a different number of calls, find out here. All
+  // of them throw, so the job ends in good order.
+  void require_match(const Call& call) {
+    ++calls_;
+    if (size_ == 1) return;
+    constexpr int kParts = 4;
+    const std::int64_t mine[kParts] = {
+        calls_, static_cast<std::int64_t>(call.operation), call.elements,
+        static_cast<std::int64_t>(call.type) * 1000003 + call.detail};
+    std::int64_t extremes[2 * kParts];  // the greatest and, negated, the least
+    for (int i = 0; i < kParts; ++i) {
+      extremes[i] = mine[i];
+      extremes[kParts + i] = -mine[i];
+    }
+    check(MPI_Allreduce(MPI_IN_PLACE, extremes, 2 * kParts, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD),
+          "MPI_Allreduce");
+    for (int i = 0; i < kParts; ++i) {
+      if (extremes[i] != -extremes[kParts + i]) refuse_mismatch(call);
+    }
+  }
+
+  [[noreturn]] void refuse_mismatch(const Call& call) {
+    constexpr int kLength = 96;
+    const std::string text = fmt::format("{}, its call {}", call.text(), calls_);
+    std::vector<char> mine(kLength, '\0');
+    std::copy_n(text.begin(), std::min<std::size_t>(text.size(), kLength - 1), mine.begin());
+    std::vector<char> all(static_cast<std::size_t>(kLength) * static_cast<std::size_t>(size_));
+    check(MPI_Allgather(mine.data(), kLength, MPI_CHAR, all.data(), kLength, MPI_CHAR,
+                        MPI_COMM_WORLD),
+          "MPI_Allgather");
+    std::string message = "the ranks called different collectives:";
+    const std::string first = all.data();
+    for (int rank = 0; rank < size_; ++rank) {
+      const std::string other = all.data() + static_cast<std::ptrdiff_t>(kLength) * rank;
+      if (rank == 0 || other != first) message += fmt::format(" rank {}: {};", rank, other);
+    }
+    throw SharedError(message +
+                          " this is a fault of the program or of its surroundings, not of "
+                          "the data: please report it",
+                      ExitCode::kCommunication);
+  }
+
+  // Both ends of each pair, before anything is sent.
+  void require_equal_sizes(std::span<const torch::Tensor> send,
+                           std::span<const torch::Tensor> receive) const {
+    const auto count = static_cast<std::size_t>(size_);
+    std::vector<std::int64_t> outgoing(count);
+    std::vector<std::int64_t> incoming(count);
+    for (std::size_t r = 0; r < count; ++r) outgoing[r] = send[r].numel();
+    check(MPI_Alltoall(outgoing.data(), 1, MPI_INT64_T, incoming.data(), 1, MPI_INT64_T,
+                       MPI_COMM_WORLD),
+          "MPI_Alltoall");
+    int wrong = 0;
+    for (std::size_t r = 0; r < count; ++r) wrong |= incoming[r] != receive[r].numel() ? 1 : 0;
+    check(MPI_Allreduce(MPI_IN_PLACE, &wrong, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD),
+          "MPI_Allreduce");
+    if (wrong != 0) {
+      throw SharedError("all_to_all: what is sent and what is received differ in size",
+                        ExitCode::kCommunication);
+    }
+  }
+
+  // Calls piece(pointer, count) for successive pieces that an int can count.
+  template <typename Piece>
+  void in_pieces(const torch::Tensor& tensor, Piece piece) const {
+    auto* data = static_cast<std::byte*>(tensor.data_ptr());
+    for (std::int64_t done = 0; done < tensor.numel(); done += largest_piece_) {
+      const std::int64_t count = std::min(largest_piece_, tensor.numel() - done);
+      piece(data + done * static_cast<std::int64_t>(tensor.element_size()),
+            static_cast<int>(count));
+    }
+  }
+
+  static void wait_all(std::vector<MPI_Request>& requests) {
+    check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
+          "MPI_Waitall");
+  }
+
+  std::int64_t largest_piece_;
   int rank_ = 0;
   int size_ = 1;
   int local_rank_ = 0;
+  std::int64_t calls_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_mpi_communicator() {
-  return std::make_unique<MpiCommunicator>();
+std::unique_ptr<Communicator> make_mpi_communicator(std::int64_t largest_piece) {
+  return std::make_unique<MpiCommunicator>(largest_piece);
 }
 
 }  // namespace elbow

@@ -1,6 +1,7 @@
 // The backend of a process alone.
 #include <cstdlib>
 
+#include "base/error.h"
 #include "trainer/comm/communicator.h"
 
 namespace elbow {
@@ -15,12 +16,23 @@ class SingleCommunicator : public Communicator {
   void all_reduce(torch::Tensor& tensor, Reduction) override {
     require_host_contiguous(tensor, "all_reduce");
   }
+  Request start_all_reduce(torch::Tensor& tensor, Reduction reduction) override {
+    all_reduce(tensor, reduction);
+    return {};
+  }
   void broadcast(torch::Tensor& tensor, int) override {
     require_host_contiguous(tensor, "broadcast");
   }
   torch::Tensor all_gather(const torch::Tensor& tensor) override {
     require_host_contiguous(tensor, "all_gather");
     return tensor.unsqueeze(0).clone();
+  }
+  void all_to_all(std::span<const torch::Tensor> send, std::span<torch::Tensor> receive) override {
+    require_one_each(send, receive, 1);
+    if (send[0].numel() != receive[0].numel()) {
+      throw CommError("all_to_all: what is sent and what is received differ in size");
+    }
+    receive[0].copy_(send[0].view_as(receive[0]));
   }
   void barrier() override {}
 
