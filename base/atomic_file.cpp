@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -24,28 +25,55 @@ void sync_path(const std::filesystem::path& path, int flags) {
   }
 }
 
-// Errors name `path`, which the user knows, and not its temporary name.
-void write_whole(const std::filesystem::path& temporary, const std::filesystem::path& path,
-                 std::string_view text) {
-  auto refuse = [&](int error) {
-    throw Error(fmt::format("cannot write {}: {}", path.string(), errno_text(error)));
-  };
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) refuse(errno);
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const int error = errno;
-      ::close(fd);
-      refuse(error);
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code error;
+  std::filesystem::rename(from, to, error);
+  if (error) {
+    throw Error(
+        fmt::format("cannot rename {} to {}: {}", from.string(), to.string(), error.message()));
   }
-  if (::close(fd) != 0) refuse(errno);
+  sync_folder(to.parent_path());
 }
 
 }  // namespace
+
+NewFile::NewFile(std::filesystem::path path, std::filesystem::path name)
+    : path_(std::move(path)),
+      name_(name.empty() ? path_ : std::move(name)),
+      fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+  if (fd_ < 0) fail(errno);
+}
+
+NewFile::~NewFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  std::error_code ignored;
+  std::filesystem::remove(path_, ignored);
+}
+
+void NewFile::fail(int error_number) {
+  throw Error(fmt::format("cannot write {}: {}", name_.string(), errno_text(error_number)));
+}
+
+void NewFile::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(errno);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void NewFile::finish() {
+  // Some network file systems report what they could not store only here.
+  if (::fsync(fd_) != 0) fail(errno);
+  if (::close(std::exchange(fd_, -1)) != 0) {
+    const int error = errno;
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+    fail(error);
+  }
+}
 
 std::filesystem::path temporary_name(const std::filesystem::path& path) {
   return path.string() + fmt::format(".tmp-{}", ::getpid());
@@ -53,26 +81,30 @@ std::filesystem::path temporary_name(const std::filesystem::path& path) {
 
 void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& path) {
   sync_path(temporary, O_RDONLY);
-  std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  if (error) {
-    throw Error(fmt::format("cannot rename {} to {}: {}", temporary.string(), path.string(),
-                            error.message()));
-  }
-  const auto folder = path.parent_path();
-  sync_path(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+  rename_durably(temporary, path);
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+void write_atomically(const std::filesystem::path& path,
+                      const std::function<void(NewFile&)>& content) {
   const auto temporary = temporary_name(path);
+  NewFile file(temporary, path);
+  content(file);
+  file.finish();
   try {
-    write_whole(temporary, path, text);
-    publish_file(temporary, path);
-  } catch (...) {
+    rename_durably(temporary, path);
+  } catch (const Error&) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
     throw;
   }
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  sync_path(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+  write_atomically(path, [&](NewFile& file) { file.write(text); });
 }
 
 std::string read_file(const std::filesystem::path& path, std::size_t limit) {

@@ -32,14 +32,19 @@ std::string check_validation(const std::string& value) {
 }  // namespace
 
 void declare(OptionTable& table, DataOptions& options) {
-  table.add("data.train", &options.train,
-            "Samples to train on: FILE:/path, a pattern of files such as shards/*.h5:/images, or a "
-            "list of these",
-            check_spec);
-  table.add("data.labels", &options.labels,
-            "Labels or conditions beside data.train, a row for each sample: FILE:/path or a "
-            "pattern of files",
-            check_optional_spec);
+  // Files may move while a run is not at work: fingerprints tell whether the data are the same.
+  table
+      .add("data.train", &options.train,
+           "Samples to train on: FILE:/path, a pattern of files such as shards/*.h5:/images, or a "
+           "list of these",
+           check_spec)
+      .may_change = true;
+  table
+      .add("data.labels", &options.labels,
+           "Labels or conditions beside data.train, a row for each sample: FILE:/path or a "
+           "pattern of files",
+           check_optional_spec)
+      .may_change = true;
   Option& validation = table.add(
       "data.validation", &options.validation,
       "Samples held out for validation: a fraction or a count of data.train, or FILE:/path",

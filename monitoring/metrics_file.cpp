@@ -8,6 +8,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 
 namespace elbow {
@@ -43,14 +44,33 @@ std::int64_t bytes_to_keep(const std::filesystem::path& path,
   return kept;
 }
 
+// A new file in the place of the old one: what a job that lost the run directory still appends goes
+// nowhere.
+void replace_by_beginning(const std::filesystem::path& path, std::int64_t bytes) {
+  std::ifstream old(path, std::ios::binary);
+  std::vector<char> buffer(1 << 20);
+  try {
+    write_atomically(path, [&](NewFile& file) {
+      for (std::int64_t left = bytes; left > 0;) {
+        const auto size = std::min<std::int64_t>(left, static_cast<std::int64_t>(buffer.size()));
+        if (!old.read(buffer.data(), size)) throw Error("cannot read " + path.string());
+        file.write({buffer.data(), static_cast<std::size_t>(size)});
+        left -= size;
+      }
+    });
+  } catch (const Error& error) {
+    throw CheckpointError(error.what());
+  }
+}
+
 }  // namespace
 
 MetricsFile::MetricsFile(std::filesystem::path path, std::optional<std::int64_t> last_step)
     : path_(std::move(path)) {
+  size_ = bytes_to_keep(path_, last_step);
+  if (std::filesystem::exists(path_)) replace_by_beginning(path_, size_);
   fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (fd_ < 0) fail("open", errno);
-  size_ = bytes_to_keep(path_, last_step);
-  if (::ftruncate(fd_, size_) != 0) fail("shorten", errno);
 }
 
 MetricsFile::~MetricsFile() {

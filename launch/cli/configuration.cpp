@@ -12,6 +12,7 @@ OptionTable Configuration::table() {
   declare(table, training);
   declare(table, optimizer);
   declare(table, evaluation);
+  declare(table, checkpoint);
   declare(table, metrics);
   return table;
 }
@@ -36,18 +37,27 @@ void resolve(OptionTable& table, const std::filesystem::path& file, const GivenO
   for (const auto& [key, value] : given) table.apply_text(key, value, "the command line");
 }
 
-std::string difference(const std::string& stored, const OptionTable& table) {
+Difference difference(const std::string& stored, const OptionTable& table) {
   Configuration before;
   OptionTable before_table = before.table();
   before_table.apply_toml(stored, "the stored config.toml");
-  std::string lines;
+  Difference found;
   for (const Option& option : table.options()) {
     const std::string old_value = before_table.find(option.key)->value_toml();
-    if (option.may_change || old_value == option.value_toml()) continue;
-    lines += fmt::format("\n  {}: was {}, now {} (from {})", option.key, old_value,
-                         option.value_toml(), option.origin);
+    if (old_value == option.value_toml()) continue;
+    (option.may_change ? found.allowed : found.shaping) +=
+        fmt::format("\n  {}: was {}, now {} (from {})", option.key, old_value, option.value_toml(),
+                    option.origin);
   }
-  return lines;
+  return found;
+}
+
+Facts facts_of(const OptionTable& table) {
+  Facts facts;
+  for (const Option& option : table.options()) {
+    facts.emplace_back(option.key, option.value_toml());
+  }
+  return facts;
 }
 
 }  // namespace elbow

@@ -10,9 +10,11 @@
 #include "base/options.h"
 #include "data/options.h"
 #include "monitoring/options.h"
+#include "trainer/comm/together.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/model/observation.h"
 #include "trainer/model/options.h"
+#include "trainer/run/checkpoint_writer.h"
 #include "trainer/training/optimizer.h"
 #include "trainer/training/options.h"
 
@@ -25,6 +27,7 @@ struct Configuration {
   TrainingOptions training;
   OptimizerOptions optimizer;
   EvaluationOptions evaluation;
+  CheckpointOptions checkpoint;
   MetricsOptions metrics;
 
   // Refers to this object's members: it must stay where it is.
@@ -42,8 +45,14 @@ void add_configuration_options(CLI::App& command, GivenOptions& given);
 // ConfigError.
 void resolve(OptionTable& table, const std::filesystem::path& file, const GivenOptions& given);
 
-// The options that differ between a stored configuration (TOML) and `table`, a line each, without
-// those that may change when a run goes on; "" when none does.
-std::string difference(const std::string& stored, const OptionTable& table);
+// The options that differ between a stored configuration (TOML) and `table`, a line each.
+struct Difference {
+  std::string shaping;  // those that would change the course of the run; "" when none does
+  std::string allowed;  // those that may change when a run goes on
+};
+Difference difference(const std::string& stored, const OptionTable& table);
+
+// Every option with its value.
+Facts facts_of(const OptionTable& table);
 
 }  // namespace elbow

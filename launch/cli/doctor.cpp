@@ -22,6 +22,7 @@
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
 #include "launch/cli/probes.h"
+#include "launch/cli/program_facts.h"
 #include "trainer/comm/together.h"
 
 extern "C" char** environ;
@@ -29,25 +30,15 @@ extern "C" char** environ;
 namespace elbow {
 namespace {
 
-// "Open MPI v4.1.4": what stands before the first comma. Allowed before MPI is initialised.
-std::string mpi_library() {
-  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
-  int length = 0;
-  if (MPI_Get_library_version(text.data(), &length) != MPI_SUCCESS) return "unknown";
-  return split(text.data(), ',').front();
-}
-
 Finding probe_hdf5() {
-  unsigned major = 0;
-  unsigned minor = 0;
-  unsigned release = 0;
-  H5get_libversion(&major, &minor, &release);
-  Finding finding{"HDF5", fmt::format("{}.{}.{}", major, minor, release), "", false};
+  Finding finding{"HDF5", hdf5_library(), "", false};
+  const std::string built_for =
+      fmt::format("{}.{}.{}", H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE);
   // HDF5 itself ends a program that was compiled against another release.
-  if (major != H5_VERS_MAJOR || minor != H5_VERS_MINOR || release != H5_VERS_RELEASE) {
+  if (finding.value != built_for) {
     finding.advice = fmt::format(
-        "this build was made for HDF5 {}.{}.{}: build again, or load the module it was built with",
-        H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE);
+        "this build was made for HDF5 {}: build again, or load the module it was built with",
+        built_for);
     finding.stops = true;
   }
   return finding;

@@ -14,6 +14,7 @@
 #include "data/columns_file.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/fitting_data.h"
+#include "launch/cli/program_facts.h"
 #include "monitoring/progress.h"
 #include "trainer/comm/together.h"
 #include "trainer/evaluation/evaluator.h"
@@ -119,7 +120,9 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
       columns = std::make_unique<ImageColumns>(arguments.per_image, data->size());
     }
   });
-  require_same(comm, saved->parameters_hash + fingerprint, "the run directory or the data");
+  require_same(comm, program_facts());
+  require_same(comm, {{"the hash of the parameters", saved->parameters_hash},
+                      {"the fingerprint of the data", fingerprint}});
 
   const Observation& observation = saved->file.observation;
   std::unique_ptr<Progress> progress;
@@ -185,8 +188,8 @@ void add_evaluate_command(CLI::App& program, Action& action) {
                    "also write every sample's figures to this HDF5 file")
       ->type_name("FILE");
   command
-      ->add_option("--parameters", arguments->parameters, "best by validation, or the last [best]")
-      ->check(CLI::IsMember({"best", "last"}));
+      ->add_option("--parameters", arguments->parameters, "best by validation, the last, or their running mean [best]")
+      ->check(CLI::IsMember({"best", "last", "average"}));
   command->add_option("--nan", arguments->nan, "stop at a sample with a NaN, or skip it [stop]")
       ->check(CLI::IsMember({"stop", "skip"}));
   command

@@ -5,17 +5,15 @@
 
 #include <fmt/format.h>
 #include <torch/utils.h>
-#include <torch/version.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/interval.h"
 #include "base/log.h"
-#include "base/text.h"
-#include "base/version.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
+#include "launch/cli/program_facts.h"
 #include "launch/cli/signals.h"
+#include "launch/cli/training_text.h"
 #include "trainer/comm/together.h"
 #include "trainer/run/run_directory.h"
 #include "trainer/run/saved_model.h"
@@ -27,15 +25,13 @@ namespace elbow {
 namespace {
 
 namespace fs = std::filesystem;
-
-// "1 rank", "2 ranks"
-std::string counted(std::int64_t count, const std::string& noun) {
-  return fmt::format("{} {}{}", human_count(count), noun, count == 1 ? "" : "s");
-}
+using Json = nlohmann::ordered_json;
 
 struct TrainArguments {
   std::string config;
   std::string run;
+  std::string init_from;
+  std::string time_limit;
   bool dry_run = false;
   bool print_config = false;
   GivenOptions given;
@@ -48,14 +44,19 @@ class TrainCommand {
       : arguments_(arguments), comm_(comm), table_(configuration_.table()) {}
 
   void run() {
-    together(comm_, [&] { resolve(table_, arguments_.config, arguments_.given); });
+    together(comm_, [&] {
+      resolve(table_, arguments_.config, arguments_.given);
+      schedule_ = schedule();
+    });
     if (arguments_.print_config) return print(table_.to_toml());
-    require_same(comm_, table_.to_toml(), "the configuration");
-    require_same(comm_, kCommit, "the program");
+    require_same(comm_, program_facts());
+    require_same(comm_, facts_of(table_));
     torch::set_num_threads(static_cast<int>(configuration_.training.threads));
     if (!arguments_.dry_run && !open_run()) return;
     prepare();
-    if (arguments_.dry_run) return print(plan_text());
+    if (arguments_.dry_run) {
+      return print(plan_text(configuration_, *procedure_, *observation_, *set_, comm_.size()));
+    }
     begin();
     try {
       end(train_and_report());
@@ -73,6 +74,19 @@ class TrainCommand {
     if (coordinates()) std::cout << text << std::flush;
   }
 
+  Schedule schedule() const {
+    Schedule schedule{parse_interval(configuration_.evaluation.every),
+                      parse_interval(configuration_.checkpoint.every),
+                      parse_interval(configuration_.training.compare), 0};
+    if (arguments_.time_limit.empty()) return schedule;
+    const Interval limit = parse_interval(arguments_.time_limit);
+    if (limit.unit != Interval::Unit::kSeconds) {
+      throw ConfigError("--time-limit takes a time, such as '30 min' or '11.5 h'");
+    }
+    schedule.time_limit = limit.count;
+    return schedule;
+  }
+
   // False when there is nothing left to do.
   bool open_run() {
     if (arguments_.run.empty()) {
@@ -88,27 +102,37 @@ class TrainCommand {
     return broadcast_text(comm_, done ? "done" : "", 0).empty();
   }
 
-  // On rank 0: whether the run is finished already. Refuses another configuration.
+  // On rank 0: whether the run is finished already. Refuses a configuration that would change it.
   bool check_earlier_run() {
     if (run_->state() == RunState::kNew) return false;
-    const std::string changes = difference(run_->stored_configuration(), table_);
-    if (!changes.empty()) {
+    const Difference changes = difference(run_->stored_configuration(), table_);
+    if (!changes.shaping.empty()) {
       throw CheckpointError(fmt::format(
           "the run in {} was made with another configuration; choose another --run, or go back "
           "to:{}",
-          arguments_.run, changes));
+          arguments_.run, changes.shaping));
     }
     if (run_->state() == RunState::kFinished) {
       log::info("the run in {} is finished; nothing is left to do", arguments_.run);
-      log_next_steps();
+      log_next_steps(arguments_.run, run_->paths().parameters());
       return true;
     }
-    log::warning(
-        "the run in {} was not finished ({}), and this version keeps no checkpoints to go on from: "
-        "it starts again from the beginning, with the same samples and noise, and replaces what "
-        "was "
-        "saved",
-        arguments_.run, run_->last_reason().empty() ? "it was interrupted" : run_->last_reason());
+    checkpoint_ = load_newest_checkpoint(run_->paths().checkpoints());
+    if (checkpoint_ && !arguments_.init_from.empty()) {
+      throw ConfigError(fmt::format(
+          "--init-from begins a new run, and {} holds one that goes on; choose another --run",
+          arguments_.run));
+    }
+    changed_ = changes.allowed;
+    if (!changed_.empty()) log::info("going on with another value of:{}", changed_);
+    const std::string why = run_->last_reason().empty() ? "interrupted" : run_->last_reason();
+    if (checkpoint_) {
+      log::info("going on with the run in {} ({}) from step {}", arguments_.run, why,
+                checkpoint_->manifest.step);
+    } else {
+      log::warning("the run in {} ({}) had saved nothing yet: it starts again from the beginning",
+                   arguments_.run, why);
+    }
     return false;
   }
 
@@ -120,10 +144,43 @@ class TrainCommand {
       set_ = std::make_unique<TrainingSet>(configuration_.data, seed());
       fingerprint_ = set_->fingerprint();
     });
-    require_same(comm_, fingerprint_, "the training data");
+    require_same(comm_, {{"the fingerprint of the training data", fingerprint_}});
     observation_ = std::make_unique<Observation>(
         make_observation(comm_, *set_, configuration_.observation, configuration_.model));
-    together(comm_, [&] { procedure_ = make_model(configuration_.model, *observation_, seed()); });
+    together(comm_, [&] {
+      procedure_ = make_model(configuration_.model, *observation_, seed());
+      state_ = std::make_unique<TrainingState>(*procedure_, configuration_.optimizer,
+                                               configuration_.training.average);
+      if (!coordinates()) return;
+      if (checkpoint_) restore();
+      if (!arguments_.init_from.empty()) initialise_from(arguments_.init_from);
+    });
+  }
+
+  void restore() {
+    const Json& about = checkpoint_->manifest.about;
+    if (about.value("data_fingerprint", "") != fingerprint_) {
+      throw DataError(
+          fmt::format("{} is not what the run in {} was trained on: its content differs; give it "
+                      "the same data, "
+                      "or choose another --run",
+                      set_->images().name(), arguments_.run));
+    }
+    for (const auto& [name, value] : program_facts()) {
+      if (about.value(name, value) == value) continue;
+      log::warning("the checkpoint was written with {} {}, this is {}: last bits may differ", name,
+                   about.value(name, ""), value);
+    }
+    state_->restore(*checkpoint_);
+  }
+
+  // From a run, or from a file of parameters.
+  void initialise_from(const fs::path& source) {
+    const fs::path file = fs::is_directory(source) ? require_run(source).parameters() : source;
+    const NamedTensors stored = load_safetensors(file);
+    assign(state_->named_parameters(), stored, file);
+    init_from_ = {{"file", file.string()}, {"parameters_hash", content_hash(stored)}};
+    log::info("parameters taken over from {}", file.string());
   }
 
   Course course() const {
@@ -131,79 +188,73 @@ class TrainCommand {
     return {set_->order().size(), training.batch, training.epochs};
   }
 
-  std::string data_text() const {
-    return fmt::format("{} samples of shape {} from {}, {} held out for validation",
-                       human_count(set_->order().size()), shape_text(set_->images().row_shape()),
-                       set_->images().name(), human_count(set_->validation_count()));
-  }
-
-  // What --dry-run shows.
-  std::string plan_text() const {
-    const ModelDescription description = describe(*procedure_);
-    const TrainingOptions& training = configuration_.training;
-    // Parameters, gradients and Adam's two moments.
-    const double fixed = 4.0 * static_cast<double>(description.bytes);
-    double activations = 0;
-    for (const auto& layer : description.layers) {
-      double elements = 1;
-      for (const std::int64_t length : layer.output) elements *= static_cast<double>(length);
-      activations += elements * 4.0;
-    }
-    const std::int64_t per_rank = (training.batch + comm_.size() - 1) / comm_.size();
-    activations *= static_cast<double>(per_rank * training.draws);
-    return fmt::format(
-        "{}measure   {}\ndata      {}\n"
-        "job       {} x {}; batch {} = {} a rank\n"
-        "steps     {} epochs x {} = {}\n"
-        "memory    {} of state and about {} of activations a rank, beside the libraries' own\n",
-        to_text(description), observation_->measure(), data_text(), counted(comm_.size(), "rank"),
-        counted(training.threads, "thread"), training.batch, per_rank, training.epochs,
-        course().steps_per_epoch(), human_count(course().steps()), human_bytes(fixed),
-        human_bytes(2 * activations));
+  Json about() const {
+    Json about = Json::object();
+    for (const auto& [name, value] : program_facts()) about[name] = value;
+    about["data"] = set_->images().name();
+    about["data_fingerprint"] = fingerprint_;
+    if (!init_from_.is_null()) about["init_from"] = init_from_;
+    return about;
   }
 
   void begin() {
+    first_step_ = state_->record().step;
+    first_sample_ = state_->record().samples;
     together(comm_, [&] {
       if (!coordinates()) return;
-      const nlohmann::ordered_json about = {{"elbow", kVersion},
-                                            {"commit", kCommit},
-                                            {"libtorch", TORCH_VERSION},
-                                            {"data", set_->images().name()},
-                                            {"data_fingerprint", fingerprint_}};
-      run_->begin_session(table_.to_toml(), about, comm_.size());
-      log::open_file(run_->paths().log());
-      save_model_description(run_->paths(), configuration_.model, *observation_,
-                             {seed(), fingerprint_});
-      reporter_ = std::make_unique<Reporter>(run_->paths().metrics(),
-                                             parse_interval(configuration_.metrics.every), course(),
-                                             configuration_.training.epochs, comm_.size());
+      const RunPaths& paths = run_->paths();
+      run_->begin_session(table_.to_toml(), about(), comm_.size(), first_step_, changed_);
+      log::open_file(paths.log());
+      save_model_description(paths, configuration_.model, *observation_, {seed(), fingerprint_});
+      // What was the best when the checkpoint was made.
+      if (state_->record().best) {
+        save_parameters(paths.parameters(), state_->named_best());
+      } else {
+        fs::remove(paths.parameters());
+      }
+      reporter_ = std::make_unique<Reporter>(
+          paths.metrics(), parse_interval(configuration_.metrics.every), course(),
+          configuration_.training.epochs, comm_.size(), first_step_,
+          checkpoint_ ? checkpoint_->manifest.record.value("window", Json()) : Json());
+      checkpoint_.reset();
       log::info("{}", procedure_->summary());
-      log::info("{}", data_text());
+      log::info("{}", data_text(*set_));
       log::info("{}, {}; run directory {}", counted(comm_.size(), "rank"),
                 counted(course().steps(), "step"), arguments_.run);
     });
   }
 
-  TrainingResult train_and_report() {
+  TrainingEnd train_and_report() {
     catch_stop_signals();
     started_ = std::chrono::steady_clock::now();
+    CheckpointWriter checkpoints(
+        comm_, fs::path(arguments_.run) / "checkpoints", configuration_.checkpoint,
+        coordinates() ? run_->lease().generation() : 0, [this] { run_->lease().require_held(); });
     TrainingJob job{comm_,
                     *procedure_,
                     *observation_,
                     set_->images(),
                     set_->order(),
                     configuration_.training,
+                    *state_,
                     configuration_.optimizer,
                     configuration_.data.nan == "skip"};
+    job.schedule = schedule_;
     if (set_->has_validation()) job.validate = [this] { return validate(); };
-    job.validate_every = parse_interval(configuration_.evaluation.every);
     job.patience = configuration_.evaluation.patience;
+    job.checkpoints = &checkpoints;
+    job.manifest.about = about();
+    job.manifest.configuration = table_.to_toml();
     job.stop_requested = stop_requested;
-    if (reporter_) job.on_step = [this](const StepReport& report) { reporter_->step(report); };
+    if (reporter_) {
+      job.record_beside = [this] { return Json{{"window", reporter_->to_json()}}; };
+      job.on_step = [this](const StepReport& report) { reporter_->step(report); };
+    }
     job.on_validation = [this](const ValidationReport& report) { keep_best(report); };
-    const TrainingResult result = train(job);
+    job.on_checkpoint = [this](const CheckpointOutcome& outcome) { note_checkpoint(outcome); };
+    const TrainingEnd end = train(job);
     if (reporter_) reporter_->finish();
-    return result;
+    return end;
   }
 
   Figures validate() {
@@ -218,25 +269,59 @@ class TrainCommand {
     together(comm_, [&] {
       if (!coordinates()) return;
       reporter_->validation(report);
-      if (report.best) save_parameters(run_->paths().parameters(), *procedure_);
+      if (!report.best) return;
+      run_->lease().require_held();
+      try {
+        save_parameters(run_->paths().parameters(), state_->named_best());
+      } catch (const Error& error) {
+        log::error("{}; training goes on, and the next checkpoint will hold them", error.what());
+      }
     });
   }
 
-  void end(const TrainingResult& result) {
+  // A checkpoint that could not be written is no reason to lose the rest, unless another job has
+  // taken the directory over.
+  void note_checkpoint(const CheckpointOutcome& outcome) {
+    last_problem_ = outcome.problem;
     together(comm_, [&] {
       if (!coordinates()) return;
-      save_parameters(run_->paths().last_parameters(), *procedure_);
-      if (!result.best) save_parameters(run_->paths().parameters(), *procedure_);
-      const bool finished = result.end != TrainingEnd::kSignal;
-      run_->end_session(reason(result.end), finished, result_json(result));
-      summarise(result);
+      if (outcome.problem.empty()) {
+        log::debug("checkpoint of step {} written", outcome.step);
+        return;
+      }
+      run_->lease().require_held();
+      log::error("the checkpoint of step {} could not be written: {}; the ones before it stay",
+                 outcome.step, outcome.problem);
     });
-    if (result.end == TrainingEnd::kSignal) {
-      throw SharedError(fmt::format("stopped by a signal after {} of {} steps; the parameters are "
-                                    "saved in {}",
-                                    result.steps, course().steps(), arguments_.run),
-                        ExitCode::kStopped);
+  }
+
+  void end(TrainingEnd end) {
+    const bool finished = end == TrainingEnd::kFinished || end == TrainingEnd::kPatience;
+    const TrainingRecord& record = state_->record();
+    together(comm_, [&] {
+      if (!coordinates()) return;
+      const RunPaths& paths = run_->paths();
+      run_->lease().require_held();
+      save_parameters(paths.last_parameters(), state_->named_parameters());
+      save_parameters(paths.parameters(), state_->named_best());
+      if (state_->has_average()) {
+        save_parameters(paths.average_parameters(), state_->named_average());
+      }
+      run_->end_session(end_text(end), finished, result_json(record));
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started_;
+      log_summary(end, record, record.samples - first_sample_, seconds.count());
+      if (finished) log_next_steps(arguments_.run, paths.parameters());
+    });
+    if (finished) return;
+    if (!last_problem_.empty()) {
+      throw SharedError(fmt::format("{} after {} of {} steps, but the state could not be saved: {}",
+                                    end_text(end), record.step, course().steps(), last_problem_));
     }
+    throw SharedError(
+        fmt::format("{} after {} of {} steps; the state is saved in {}, and the same command goes "
+                    "on from there",
+                    end_text(end), record.step, course().steps(), arguments_.run),
+        ExitCode::kStopped);
   }
 
   // So that run.json says why a session ended. A stop by a signal is recorded already.
@@ -249,66 +334,36 @@ class TrainCommand {
     }
   }
 
-  static std::string reason(TrainingEnd end) {
-    switch (end) {
-      case TrainingEnd::kFinished:
-        return "finished";
-      case TrainingEnd::kPatience:
-        return "finished: no better validation for a while";
-      case TrainingEnd::kSignal:
-        return "stopped by a signal";
-    }
-    return "";
-  }
-
-  static nlohmann::ordered_json result_json(const TrainingResult& result) {
-    nlohmann::ordered_json json = {
-        {"steps", result.steps}, {"samples", result.samples}, {"skipped_samples", result.skipped}};
-    if (result.best) {
-      json["best_step"] = result.best->step;
-      json["best_validation_elbo"] = result.best->figures.elbo;
+  static Json result_json(const TrainingRecord& record) {
+    Json json = {{"steps", record.step},
+                 {"samples", record.samples},
+                 {"skipped_samples", record.skipped_samples},
+                 {"skipped_steps", record.skipped_steps}};
+    if (record.best) {
+      json["best_step"] = record.best->step;
+      json["best_validation_elbo"] = record.best->figures.elbo;
     }
     return json;
-  }
-
-  void summarise(const TrainingResult& result) const {
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-    log::info("{} after {} steps, {} samples, in {}: {} samples/s", reason(result.end),
-              human_count(result.steps), human_count(result.samples), human_duration(seconds),
-              human_count(std::llround(static_cast<double>(result.samples) / seconds)));
-    if (result.skipped > 0) {
-      log::warning("{} samples were left out: they hold a NaN or an infinity",
-                   human_count(result.skipped));
-    }
-    if (result.best) {
-      const Figures& figures = result.best->figures;
-      log::info(
-          "best validation ELBO {:.2f} nats a sample (reconstruction {:.2f}, KL {:.2f}) "
-          "over {} samples, after epoch {}",
-          figures.elbo, figures.reconstruction, figures.kl, human_count(figures.count),
-          result.best->epoch + 1);
-    }
-    if (result.end != TrainingEnd::kSignal) log_next_steps();
-  }
-
-  void log_next_steps() const {
-    log::info("parameters: {}", run_->paths().parameters().string());
-    log::info("next: elbow evaluate {} --data FILE:/test/images", arguments_.run);
-    log::info("      elbow sample {}", arguments_.run);
-    log::info("      elbow reconstruct {} --data FILE:/test/images", arguments_.run);
   }
 
   const TrainArguments& arguments_;
   Communicator& comm_;
   Configuration configuration_;
   OptionTable table_;
-  std::unique_ptr<RunDirectory> run_;  // rank 0 only
+  Schedule schedule_;
+  std::unique_ptr<RunDirectory> run_;     // rank 0 only
+  std::optional<Checkpoint> checkpoint_;  // rank 0 only: what a run goes on from, until it does
+  std::string changed_;                   // options that differ from those before
+  Json init_from_;
   std::unique_ptr<TrainingSet> set_;
   std::string fingerprint_;
   std::unique_ptr<Observation> observation_;
   std::shared_ptr<Procedure> procedure_;
+  std::unique_ptr<TrainingState> state_;
   std::unique_ptr<Reporter> reporter_;  // rank 0 only
+  std::int64_t first_step_ = 0;
+  std::int64_t first_sample_ = 0;
+  std::string last_problem_;  // of the last checkpoint
   std::chrono::steady_clock::time_point started_;
 };
 
@@ -321,6 +376,7 @@ void add_train_command(CLI::App& program, Action& action) {
       "Train a model, alone or under mpirun.\n\n"
       "  elbow train --config launch/examples/fashion-vae.toml --run runs/first\n"
       "  mpirun -n 2 elbow train --config c.toml --run runs/second --training.epochs 5\n\n"
+      "The same command goes on with a run that was stopped or cut off, at any number of ranks.\n"
       "Each option below can also be set in the configuration file (batch under [training]) and "
       "in\n"
       "the environment (ELBOW_TRAINING_BATCH); the command line wins, then the environment.\n"
@@ -329,6 +385,14 @@ void add_train_command(CLI::App& program, Action& action) {
       ->type_name("FILE");
   command->add_option("--run", arguments->run, "directory for parameters, metrics and figures")
       ->type_name("DIR");
+  command
+      ->add_option("--init-from", arguments->init_from,
+                   "begin a new run with the parameters of another run, or of a .safetensors file")
+      ->type_name("RUN");
+  command
+      ->add_option("--time-limit", arguments->time_limit,
+                   "save and stop after this time, with exit code 75: '30 min', '11.5 h'")
+      ->type_name("TIME");
   command->add_flag("--dry-run", arguments->dry_run,
                     "show networks, parameters, memory and steps, and train nothing");
   command->add_flag("--print-config", arguments->print_config,

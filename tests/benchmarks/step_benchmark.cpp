@@ -68,12 +68,12 @@ void whole_step(benchmark::State& state) {
   options.widths = {kHidden};
   const auto model = make_model(options, seen, 1);
   FlatParameters parameters(*model);
-  Adam adam({}, parameters.values());
+  const auto adam = make_optimizer({}, parameters);
   for (auto _ : state) {
-    parameters.zero_gradient();
+    parameters.gradient().zero_();
     const torch::Tensor x = seen.x(batch, {});
     model->terms({x, batch.indices}, {}, 1).objective.sum().neg().backward();
-    adam.step(parameters.gradient(), static_cast<double>(batch.count()), 1e-3);
+    adam->step(parameters.gradient(), static_cast<double>(batch.count()), 1e-3);
   }
 }
 BENCHMARK(whole_step)->Arg(32)->Arg(128)->Arg(512)->Unit(benchmark::kMillisecond);

@@ -1,9 +1,12 @@
 // One suite for the communicator at any number of ranks; every expectation is a sum made by hand.
 #include "trainer/comm/communicator.h"
 
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include "tests/mpi/ranks.h"
+#include "trainer/comm/replicas.h"
 #include "trainer/comm/together.h"
 
 namespace elbow {
@@ -181,17 +184,47 @@ TEST(Together, AnErrorOfAllIsSaidOnce) {
   }
 }
 
-TEST(RequireSame, NamesWhatDiffers) {
-  require_same(ranks(), "equal", "the configuration");
-  if (ranks().size() == 1) return;
-  try {
-    require_same(ranks(), fmt::format("rank {}", ranks().rank()), "the configuration");
-    FAIL() << "nothing was thrown";
-  } catch (const SharedError& error) {
-    EXPECT_EQ(error.code(), ExitCode::kCommunication);
-    EXPECT_NE(std::string(error.what()).find("the configuration differs"), std::string::npos)
-        << error.what();
+TEST(GatherText, KeepsOrderAndLengths) {
+  const std::vector<std::string> all =
+      gather_text(ranks(), std::string(static_cast<std::size_t>(3 * ranks().rank()), 'x'));
+  ASSERT_EQ(static_cast<int>(all.size()), ranks().size());
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    EXPECT_EQ(all[rank], std::string(3 * rank, 'x'));
   }
+}
+
+TEST(RequireSame, NamesWhatDiffersWithBothValues) {
+  require_same(ranks(), {{"version", "1"}, {"training.seed", "7"}});
+  if (ranks().size() == 1) return;  // one rank always agrees with itself
+  const bool last = ranks().rank() == ranks().size() - 1;
+  std::string message = shared_message([&] {
+    require_same(ranks(), {{"version", "1"}, {"training.seed", last ? "8" : "7"}});
+  });
+  EXPECT_NE(message.find(fmt::format("training.seed is 7 on rank 0, but training.seed is 8 on rank "
+                                     "{}",
+                                     ranks().size() - 1)),
+            std::string::npos)
+      << message;
+  message = shared_message([&] {
+    require_same(ranks(), last ? Facts{{"version", "1"}} : Facts{{"version", "1"}, {"more", "x"}});
+  });
+  EXPECT_NE(message.find("more is x on rank 0"), std::string::npos) << message;
+}
+
+TEST(RequireSameReplicas, NamesRankAndTensor) {
+  torch::Tensor weight = torch::arange(100, torch::kFloat);
+  torch::Tensor bias = torch::ones({3});
+  const NamedViews views = {{"encoder.0.weight", weight}, {"encoder.0.bias", bias}};
+  require_same_replicas(ranks(), views, "after step 5");
+  if (ranks().size() == 1) return;  // one rank always agrees with itself
+  // The last bit of one number.
+  if (ranks().rank() == 1) bias[2] = std::nextafter(1.0F, 2.0F);
+  const std::string message =
+      shared_message([&] { require_same_replicas(ranks(), views, "after step 5"); });
+  EXPECT_NE(message.find("'encoder.0.bias' differ after step 5: "), std::string::npos) << message;
+  const std::string who =
+      ranks().size() == 2 ? "ranks 0 and 1 disagree" : "rank 1 differ from the others";
+  EXPECT_NE(message.find(who), std::string::npos) << message;
 }
 
 }  // namespace

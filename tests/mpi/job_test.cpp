@@ -147,7 +147,7 @@ TEST_F(JobWithNan, IsTheSameForProbabilities) {
   SmallJob job(images_with_nan(29, kBad), 0, "bernoulli");
   EXPECT_NE(message([&] { job.train(ranks()); }).find("sample 11 "), std::string::npos);
   job.skip_not_finite = true;
-  EXPECT_EQ(job.train(ranks()).result.skipped, 2);
+  EXPECT_EQ(job.train(ranks()).record.skipped_samples, 2);
   EXPECT_EQ(job.evaluate(ranks(), 8).count, 28);
 }
 
@@ -161,7 +161,7 @@ TEST_F(JobWithNan, LeavesTheSampleOutWhenTold) {
     EXPECT_TRUE(std::isfinite(step.elbo));
   }
   EXPECT_EQ(count, 2 * 28);
-  EXPECT_EQ(history.result.skipped, 2);
+  EXPECT_EQ(history.record.skipped_samples, 2);
   const Figures figures = job.evaluate(ranks(), 8);
   EXPECT_EQ(figures.count, 28);
   EXPECT_EQ(figures.skipped, std::vector<std::int64_t>{kBad});

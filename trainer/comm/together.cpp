@@ -1,5 +1,6 @@
 #include "trainer/comm/together.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -62,17 +63,41 @@ void together(Communicator& comm, const std::function<void()>& step) {
   throw SharedError(message, static_cast<ExitCode>(codes[first].item<std::int64_t>()));
 }
 
-void require_same(Communicator& comm, const std::string& text, const std::string& what) {
-  const std::string hash = hash_hex(text);
-  const std::string expected = broadcast_text(comm, hash, 0);
-  together(comm, [&] {
-    if (hash != expected) {
-      throw CommError(
-          fmt::format("{} differs from rank 0's: start the same program with the same "
-                      "configuration, environment and files on every host",
-                      what));
-    }
-  });
+void require_same(Communicator& comm, const Facts& facts) {
+  std::string mine;
+  for (const auto& [name, value] : facts) mine += name + '\n' + value + '\n' + '\0';
+  const std::vector<std::string> all = gather_text(comm, hash_hex(mine));
+  if (std::equal(all.begin() + 1, all.end(), all.begin())) return;
+  // Fact by fact, as the ranks may hold different numbers of them.
+  torch::Tensor most = torch::full({1}, static_cast<std::int64_t>(facts.size()), torch::kLong);
+  comm.all_reduce(most, Reduction::kMax);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(most.item<std::int64_t>()); ++i) {
+    const auto values = gather_text(
+        comm, i < facts.size() ? facts[i].first + " is " + facts[i].second : "nothing is known");
+    const auto other = std::find_if(values.begin(), values.end(),
+                                    [&](const std::string& v) { return v != values.front(); });
+    if (other == values.end()) continue;
+    throw SharedError(
+        fmt::format(
+            "the ranks differ: {} on rank 0, but {} on rank {}; start the same program with "
+            "the same configuration, environment and files on every host",
+            values.front(), *other, other - values.begin()),
+        ExitCode::kCommunication);
+  }
+}
+
+std::vector<std::string> gather_text(Communicator& comm, const std::string& text) {
+  const auto length = static_cast<std::int64_t>(text.size());
+  const torch::Tensor lengths = comm.all_gather(torch::full({1}, length, torch::kLong)).view(-1);
+  torch::Tensor padded = torch::zeros({lengths.max().item<std::int64_t>()}, torch::kByte);
+  std::memcpy(padded.data_ptr(), text.data(), text.size());
+  const torch::Tensor all = comm.all_gather(padded);
+  std::vector<std::string> texts;
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    texts.emplace_back(static_cast<const char*>(all[rank].data_ptr()),
+                       static_cast<std::size_t>(lengths[rank].item<std::int64_t>()));
+  }
+  return texts;
 }
 
 }  // namespace elbow

@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "trainer/comm/communicator.h"
@@ -20,10 +22,17 @@ class SharedError : public Error {
 // throw a SharedError with the message and exit code of the lowest rank that failed.
 void together(Communicator& comm, const std::function<void()>& step);
 
-// Throws SharedError on every rank unless `text` is the same on all; `what` names it.
-void require_same(Communicator& comm, const std::string& text, const std::string& what);
+// What a rank is or was told, by name: "LibTorch" -> "2.11.0".
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+// Throws SharedError on every rank unless the facts are the same on all; the first that differs is
+// named with both values.
+void require_same(Communicator& comm, const Facts& facts);
 
 // The text of rank `root` on every rank.
 std::string broadcast_text(Communicator& comm, const std::string& text, int root);
+
+// The text of every rank on every rank, in their order.
+std::vector<std::string> gather_text(Communicator& comm, const std::string& text);
 
 }  // namespace elbow

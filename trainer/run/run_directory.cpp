@@ -1,15 +1,11 @@
 #include "trainer/run/run_directory.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <ctime>
-
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "trainer/run/checkpoint.h"
 #include "trainer/run/json_file.h"
 
 namespace elbow {
@@ -54,36 +50,25 @@ bool prepare_folder(const fs::path& root) {
 // Files of a run that hold the history of one session's training.
 void remove_unfinished(const RunPaths& paths) {
   std::error_code ignored;
-  for (const auto& path : {paths.metrics(), paths.parameters(), paths.last_parameters()}) {
+  for (const auto& path :
+       {paths.metrics(), paths.parameters(), paths.last_parameters(), paths.average_parameters()}) {
     fs::remove(path, ignored);
   }
 }
 
 }  // namespace
 
-RunDirectory::Lock::Lock(const fs::path& root)
-    : descriptor_(::open((root / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-  if (descriptor_ < 0) {
-    throw CheckpointError(fmt::format("cannot write in {}: {}", root.string(), errno_text(errno)));
-  }
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(descriptor_);
-    throw CheckpointError(fmt::format(
-        "another process is training in {}: wait for it, or choose another --run", root.string()));
-  }
-}
-
-RunDirectory::Lock::~Lock() { ::close(descriptor_); }
-
 RunDirectory::RunDirectory(const fs::path& root)
-    : paths_{root}, created_(prepare_folder(root)), lock_(root) {
+    : paths_{root}, created_(prepare_folder(root)), lease_(std::make_unique<Lease>(root)) {
   if (fs::exists(paths_.record())) record_ = read_record(paths_.record());
 }
 
 RunDirectory::~RunDirectory() {
   if (!created_ || !record_.is_null()) return;
+  lease_.reset();
   std::error_code ignored;
   fs::remove(paths_.root / "lock", ignored);
+  fs::remove(paths_.root / "lease.json", ignored);
   fs::remove(paths_.root, ignored);
 }
 
@@ -101,8 +86,11 @@ std::string RunDirectory::last_reason() const {
   return record_["sessions"].back().value("reason", "");
 }
 
-void RunDirectory::begin_session(const std::string& configuration, const Json& about, int ranks) {
-  remove_unfinished(paths_);
+void RunDirectory::begin_session(const std::string& configuration, const Json& about, int ranks,
+                                 std::int64_t from_step, const std::string& changed) {
+  lease_->require_held();
+  remove_leftovers(paths_.checkpoints());
+  if (from_step == 0) remove_unfinished(paths_);
   write_file_atomically(paths_.configuration(), configuration);
   if (record_.is_null()) {
     record_ = {{"format_version", kFormatVersion},
@@ -111,7 +99,11 @@ void RunDirectory::begin_session(const std::string& configuration, const Json& a
                {"sessions", Json::array()}};
   }
   record_["about"] = about;
-  record_["sessions"].push_back({{"started", utc_now()}, {"ranks", ranks}});
+  record_["sessions"].push_back({{"started", utc_now()},
+                                 {"ranks", ranks},
+                                 {"generation", lease_->generation()},
+                                 {"from_step", from_step}});
+  if (!changed.empty()) record_["sessions"].back()["changed"] = changed;
   store_record();
 }
 
@@ -125,6 +117,7 @@ void RunDirectory::end_session(const std::string& reason, bool finished, const J
 }
 
 void RunDirectory::store_record() {
+  lease_->require_held();
   write_file_atomically(paths_.record(), record_.dump(2) + "\n");
 }
 

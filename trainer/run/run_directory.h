@@ -2,9 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include <nlohmann/json.hpp>
+
+#include "trainer/run/lease.h"
 
 namespace elbow {
 
@@ -20,6 +23,12 @@ struct RunPaths {
   // The parameters to use: the best by validation where there are any, else the last.
   std::filesystem::path parameters() const { return root / "parameters.safetensors"; }
   std::filesystem::path last_parameters() const { return root / "parameters-last.safetensors"; }
+  // The running mean of the parameters, where one is kept.
+  std::filesystem::path average_parameters() const {
+    return root / "parameters-average.safetensors";
+  }
+  std::filesystem::path checkpoints() const { return root / "checkpoints"; }
+  std::filesystem::path targets() const { return root / "targets.json"; }
   std::filesystem::path evaluation() const { return root / "evaluation.json"; }
   std::filesystem::path samples() const { return root / "samples"; }
 };
@@ -30,46 +39,37 @@ enum class RunState {
   kFinished,
 };
 
-// A run directory opened by the one process that writes it (rank 0). Holds a lock on it for its
+// A run directory opened by the one process that writes it (rank 0). Holds its lease for its
 // lifetime. Throws CheckpointError naming the path.
 class RunDirectory {
  public:
   // Creates the directory where there is none. Refuses one that holds something else than a run,
-  // and one in which another process is training.
+  // and one in which another job is training.
   explicit RunDirectory(const std::filesystem::path& root);
   // A directory that was made for it and in which no session began is removed again.
   ~RunDirectory();
 
   const RunPaths& paths() const { return paths_; }
+  const Lease& lease() const { return *lease_; }
   RunState state() const;
   std::string stored_configuration() const;  // text of config.toml
   std::string last_reason() const;           // why the last session ended; "" when it did not say
 
-  // A session begins: removes what an unfinished one left, stores the configuration, and appends
-  // {started, ranks, ...} to run.json. `about` holds versions and data fingerprints.
+  // A session begins: stores the configuration and appends {started, ranks, ...} to run.json.
+  // `about` holds versions and data fingerprints, `changed` the options that differ from those of
+  // the session before, a line each. A session from the beginning (`from_step` 0)
+  // removes what an unfinished one left.
   void begin_session(const std::string& configuration, const nlohmann::ordered_json& about,
-                     int ranks);
+                     int ranks, std::int64_t from_step, const std::string& changed = "");
   // The session ended; `reason` is "finished", "stopped by a signal", ...
   void end_session(const std::string& reason, bool finished, const nlohmann::ordered_json& result);
 
  private:
   void store_record();
 
-  // An open file with an advisory lock, given back with it.
-  class Lock {
-   public:
-    explicit Lock(const std::filesystem::path& root);
-    ~Lock();
-    Lock(const Lock&) = delete;
-    Lock& operator=(const Lock&) = delete;
-
-   private:
-    int descriptor_;
-  };
-
   RunPaths paths_;
   bool created_;
-  Lock lock_;
+  std::unique_ptr<Lease> lease_;
   nlohmann::ordered_json record_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/text.h"
 
 namespace elbow {
 namespace {
@@ -133,34 +134,25 @@ std::uint64_t little_endian(const char (&bytes)[8]) {
 
 }  // namespace
 
-void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+void write_safetensors(const std::function<void(std::string_view)>& write,
+                       const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata) {
   const std::string header = make_header(tensors, metadata);
-  const auto temporary = temporary_name(path);
-  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
   char length[8];
   for (int i = 0; i < 8; ++i) length[i] = static_cast<char>(header.size() >> (8 * i));
-  file.write(length, sizeof length);
-  file.write(header.data(), static_cast<std::streamsize>(header.size()));
+  write({length, sizeof length});
+  write(header);
   for (const auto& [name, tensor] : tensors) {
     const torch::Tensor host = tensor.detach().cpu().contiguous();
-    file.write(static_cast<const char*>(host.data_ptr()),
-               static_cast<std::streamsize>(host.nbytes()));
+    write({static_cast<const char*>(host.data_ptr()), host.nbytes()});
   }
-  file.close();
-  if (!file) {
-    const std::string reason = errno_text(errno);
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw Error(fmt::format("cannot write {}: {}", path.string(), reason));
-  }
-  try {
-    publish_file(temporary, path);
-  } catch (const Error&) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
-  }
+}
+
+void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  write_atomically(path, [&](NewFile& file) {
+    write_safetensors([&](std::string_view bytes) { file.write(bytes); }, tensors, metadata);
+  });
 }
 
 NamedTensors load_safetensors(const std::filesystem::path& path) {
@@ -190,6 +182,36 @@ NamedTensors load_safetensors(const std::filesystem::path& path) {
     tensors.emplace(name, std::move(tensor));
   }
   return tensors;
+}
+
+void assign(const NamedTensors& targets, const NamedTensors& stored,
+            const std::filesystem::path& path) {
+  const auto refuse_tensor = [&](const std::string& problem) {
+    throw CheckpointError(fmt::format("{}: {}", path.string(), problem));
+  };
+  if (targets.size() != stored.size()) {
+    throw CheckpointError(fmt::format("{} holds {} tensors, the model has {}", path.string(),
+                                      stored.size(), targets.size()));
+  }
+  for (const auto& [name, target] : targets) {
+    const auto found = stored.find(name);
+    if (found == stored.end()) {
+      throw CheckpointError(fmt::format("{} has no '{}'", path.string(), name));
+    }
+    const torch::Tensor& value = found->second;
+    if (value.scalar_type() != target.scalar_type()) {
+      refuse_tensor(fmt::format("'{}' has another type than the model's", name));
+    }
+    if (value.sizes() != target.sizes()) {
+      refuse_tensor(fmt::format("'{}' has shape {}, the model's has {}", name,
+                                shape_text(value.sizes()), shape_text(target.sizes())));
+    }
+    if (!value.isfinite().all().item<bool>()) {
+      refuse_tensor(fmt::format("'{}' holds a NaN or an infinity", name));
+    }
+  }
+  torch::NoGradGuard no_grad;
+  for (const auto& [name, target] : targets) torch::Tensor(target).copy_(stored.at(name));
 }
 
 }  // namespace elbow

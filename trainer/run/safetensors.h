@@ -4,8 +4,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include <torch/types.h>
 
@@ -13,9 +15,13 @@ namespace elbow {
 
 using NamedTensors = std::map<std::string, torch::Tensor>;
 
-// Written under a temporary name, flushed to disk and renamed. Tensors of type float, double,
-// int64 or uint8, on the host; the bytes depend on names, values and metadata alone. Throws Error
-// naming the path.
+// The file's bytes, piece by piece. Tensors of type float, double,
+// int64 or uint8, on the host; the bytes depend on names, values and metadata alone.
+void write_safetensors(const std::function<void(std::string_view)>& write,
+                       const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+// Written under a temporary name, flushed to disk and renamed. Throws Error naming the path.
 void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
@@ -23,5 +29,11 @@ void save_safetensors(const std::filesystem::path& path, const NamedTensors& ten
 // complete, gapless description of the file's bytes is refused before anything large is allocated,
 // with a CheckpointError naming the path.
 NamedTensors load_safetensors(const std::filesystem::path& path);
+
+// Copies stored values into `targets`; names, types and shapes must agree one to one, and all
+// values be finite. Throws CheckpointError naming the path and the tensor, before anything is
+// copied.
+void assign(const NamedTensors& targets, const NamedTensors& stored,
+            const std::filesystem::path& path);
 
 }  // namespace elbow

@@ -3,7 +3,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "base/text.h"
+#include "trainer/run/checkpoint.h"
 #include "trainer/run/json_file.h"
 #include "trainer/run/safetensors.h"
 
@@ -34,45 +34,21 @@ void refuse_oversized(const ModelOptions& options, const NamedTensors& stored,
   }
 }
 
-// Copies stored values into the procedure's parameters; names and shapes must agree one to one.
-void set_parameters(Procedure& procedure, const NamedTensors& stored,
-                    const std::filesystem::path& path) {
-  torch::NoGradGuard no_grad;
-  const auto parameters = procedure.named_parameters();
-  if (parameters.size() != stored.size()) {
-    throw CheckpointError(fmt::format("{} holds {} tensors, the model has {}", path.string(),
-                                      stored.size(), parameters.size()));
+// The file that holds these parameters: at the end of a run one of its own, before it one of a
+// checkpoint.
+std::filesystem::path find_parameters(const RunPaths& paths, const std::string& which) {
+  const auto path = which == "best"   ? paths.parameters()
+                    : which == "last" ? paths.last_parameters()
+                                      : paths.average_parameters();
+  if (std::filesystem::exists(path)) return path;
+  if (const auto checkpoint = load_newest_checkpoint(paths.checkpoints())) {
+    const std::string name = which == "average" ? "average.safetensors" : "parameters.safetensors";
+    if (checkpoint->files.contains(name)) return checkpoint->folder / name;
   }
-  for (const auto& parameter : parameters) {
-    const auto found = stored.find(parameter.key());
-    if (found == stored.end()) {
-      throw CheckpointError(fmt::format("{} has no '{}'", path.string(), parameter.key()));
-    }
-    if (found->second.scalar_type() != parameter.value().scalar_type()) {
-      throw CheckpointError(fmt::format("{}: '{}' has another type than the model's", path.string(),
-                                        parameter.key()));
-    }
-    if (!found->second.isfinite().all().item<bool>()) {
-      throw CheckpointError(
-          fmt::format("{}: '{}' holds a NaN or an infinity", path.string(), parameter.key()));
-    }
-    if (found->second.sizes() != parameter.value().sizes()) {
-      throw CheckpointError(fmt::format("{}: '{}' has shape {}, the model's has {}", path.string(),
-                                        parameter.key(), shape_text(found->second.sizes()),
-                                        shape_text(parameter.value().sizes())));
-    }
-    torch::Tensor target = parameter.value();
-    target.copy_(found->second);
-  }
-}
-
-std::string content_hash(const NamedTensors& tensors) {
-  Hash hash;
-  for (const auto& [name, tensor] : tensors) {
-    hash.add(name);
-    hash.add(std::span(static_cast<const std::byte*>(tensor.data_ptr()), tensor.nbytes()));
-  }
-  return hash.hex();
+  throw CheckpointError(fmt::format(
+      "{} does not exist, nor a checkpoint that holds it: {}", path.string(),
+      which == "average" ? "set training.average to keep a running mean of the parameters"
+                         : "the training has not come that far"));
 }
 
 }  // namespace
@@ -86,12 +62,25 @@ void save_model_description(const RunPaths& paths, const ModelOptions& options,
   write_file_atomically(paths.model(), json.dump(1) + "\n");
 }
 
-void save_parameters(const std::filesystem::path& path, const Procedure& procedure) {
+NamedTensors named_tensors(const Procedure& procedure) {
   NamedTensors tensors;
   for (const auto& parameter : procedure.named_parameters()) {
     tensors.emplace(parameter.key(), parameter.value().detach());
   }
-  save_safetensors(path, tensors, {{"format", "pt"}});
+  return tensors;
+}
+
+std::string content_hash(const NamedTensors& tensors) {
+  Hash hash;
+  for (const auto& [name, tensor] : tensors) {
+    hash.add(name);
+    hash.add(std::span(static_cast<const std::byte*>(tensor.data_ptr()), tensor.nbytes()));
+  }
+  return hash.hex();
+}
+
+void save_parameters(const std::filesystem::path& path, const NamedTensors& parameters) {
+  save_safetensors(path, parameters, {{"format", "pt"}});
 }
 
 SavedModel load_model(const RunPaths& paths, const std::string& which) {
@@ -100,17 +89,11 @@ SavedModel load_model(const RunPaths& paths, const std::string& which) {
     const ModelRecord record{json.at("seed").get<std::uint64_t>(),
                              json.at("data_fingerprint").get<std::string>()};
     SavedModel saved{model_from_json(json), nullptr, record, ""};
-    const auto path = which == "last" ? paths.last_parameters() : paths.parameters();
-    if (!std::filesystem::exists(path)) {
-      throw CheckpointError(fmt::format(
-          "{} does not exist: the training was interrupted, or has not come that far; the {} "
-          "parameters come with {}",
-          path.string(), which, which == "last" ? "its end" : "its first validation"));
-    }
+    const auto path = find_parameters(paths, which);
     const NamedTensors stored = load_safetensors(path);
     refuse_oversized(saved.file.options, stored, path);
     saved.procedure = make_model(saved.file.options, saved.file.observation, record.seed);
-    set_parameters(*saved.procedure, stored, path);
+    assign(named_tensors(*saved.procedure), stored, path);
     saved.parameters_hash = content_hash(stored);
     return saved;
   } catch (const Json::exception& error) {

@@ -9,6 +9,7 @@
 #include "trainer/model/observation.h"
 #include "trainer/model/procedure.h"
 #include "trainer/run/run_directory.h"
+#include "trainer/run/safetensors.h"
 
 namespace elbow {
 
@@ -28,11 +29,17 @@ struct SavedModel {
 void save_model_description(const RunPaths& paths, const ModelOptions& options,
                             const Observation& observation, const ModelRecord& record);
 
-// The named parameters, as they are now.
-void save_parameters(const std::filesystem::path& path, const Procedure& procedure);
+// The procedure's parameters by name: no copies.
+NamedTensors named_tensors(const Procedure& procedure);
 
-// `which`: "best" (by validation where there was one, else the last) or "last". The directory may
-// be a stranger's: nothing in it is executed, and what does not fit is refused with CheckpointError
+// Of names and values.
+std::string content_hash(const NamedTensors& tensors);
+
+void save_parameters(const std::filesystem::path& path, const NamedTensors& parameters);
+
+// `which`: "best" (by validation where there was one, else the last), "last" or "average". Of a run
+// that is not finished, those of the newest checkpoint that verifies. The directory may be a
+// stranger's: nothing in it is executed, and what does not fit is refused with CheckpointError
 // naming the file.
 SavedModel load_model(const RunPaths& paths, const std::string& which);
 

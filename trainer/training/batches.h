@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -36,21 +37,28 @@ class Course {
   std::int64_t epochs_;
 };
 
-// The global indices of the shards that a rank computes, step by step: what its loader reads.
-class RankBatches {
+// The shards that a rank computes, one after another through the whole course: what its loader
+// reads. Empty ones are left out.
+class RankShards {
  public:
-  RankBatches(const Order& order, const Course& course, int rank, int world_size)
-      : order_(order), course_(course), rank_(rank), world_size_(world_size) {}
+  // From step `first_step` on.
+  RankShards(const Order& order, const Course& course, const TrainingOptions& options, int rank,
+             int world_size, std::int64_t first_step);
 
-  // Of the next step; nothing after the last.
+  // The global indices of the next shard's samples; nothing after the last.
   std::optional<std::vector<std::int64_t>> next();
 
  private:
+  void begin_step();
+
   const Order& order_;
   Course course_;
+  TrainingOptions options_;
   int rank_;
   int world_size_;
-  std::int64_t step_ = 0;
+  std::int64_t step_;              // the next one to begin
+  StepPlace place_;                // of the one begun last
+  std::deque<ShardRange> shards_;  // of that one, left to deliver
   std::optional<EpochOrder> epoch_order_;
   std::int64_t epoch_ = -1;
 };

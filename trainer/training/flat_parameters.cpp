@@ -17,22 +17,23 @@ FlatParameters::FlatParameters(torch::nn::Module& module) {
       kAlignment /
       static_cast<std::int64_t>(torch::elementSize(parameters[0].value().scalar_type()));
   std::int64_t total = 0;
-  for (const auto& parameter : parameters) {
-    entries_.push_back({parameter.key(), total, {}});
-    total += (parameter.value().numel() + granule - 1) / granule * granule;
-  }
+  const auto place = [&](bool matrices) {
+    for (const auto& parameter : parameters) {
+      if ((parameter.value().dim() >= 2) != matrices) continue;
+      entries_.push_back({parameter.key(), total, parameter.value()});
+      total += (parameter.value().numel() + granule - 1) / granule * granule;
+    }
+  };
+  place(true);
+  matrices_end_ = total;
+  place(false);
   values_ = torch::zeros({total}, options.requires_grad(false));
   gradient_ = torch::zeros_like(values_);
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    Entry& entry = entries_[i];
-    torch::Tensor parameter = parameters[i].value();
-    const std::int64_t count = parameter.numel();
-    torch::NoGradGuard no_grad;
-    const torch::Tensor view = values_.narrow(0, entry.offset, count).view(parameter.sizes());
-    view.copy_(parameter);
-    parameter.set_data(view);
-    parameter.mutable_grad() = gradient_.narrow(0, entry.offset, count).view(parameter.sizes());
-    entry.value = parameter;
+  torch::NoGradGuard no_grad;
+  for (Entry& entry : entries_) {
+    view(values_, entry).copy_(entry.value);
+    entry.value.set_data(view(values_, entry));
+    entry.value.mutable_grad() = view(gradient_, entry);
   }
 }
 

@@ -5,55 +5,42 @@
 #include <optional>
 #include <string>
 
-#include "base/interval.h"
 #include "data/data_set.h"
 #include "data/order.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/model/observation.h"
 #include "trainer/model/procedure.h"
+#include "trainer/run/checkpoint_writer.h"
+#include "trainer/run/coordinator.h"
 #include "trainer/training/batches.h"
-#include "trainer/training/flat_parameters.h"
-#include "trainer/training/optimizer.h"
 #include "trainer/training/options.h"
+#include "trainer/training/training_state.h"
 
 namespace elbow {
 
-// What one step did, over the whole job; the same on every rank but for `seconds`.
+// What one step did, over the whole job; the same on every rank but for `seconds` and `queued`.
 struct StepReport {
   std::int64_t step = 0;     // steps done, this one included
   std::int64_t samples = 0;  // samples seen, this step's included
   std::int64_t epoch = 0;    // epochs completed before this step
-  std::int64_t count = 0;    // samples that entered this step's gradient
+  std::int64_t count = 0;    // samples that entered an update; 0 when the step was skipped
   double elbo = 0;           // means over `count`, nats a sample
   double reconstruction = 0;
   double kl = 0;
   double gradient_norm = 0;  // of the mean gradient, before clipping
   double rate = 0;
-  std::int64_t skipped = 0;  // samples left out so far as not finite
-  // Of this rank, by phase.
+  std::int64_t skipped_samples = 0;  // left out so far as not finite
+  std::int64_t skipped_steps = 0;    // so far
+  int queued = 0;                    // shards that lie ready for this rank
+  // Of this rank since the step before, by phase.
   struct Seconds {
-    double data = 0, compute = 0, sum = 0, optimizer = 0;
+    double data = 0, forward = 0, backward = 0, sum = 0, optimizer = 0, checkpoint = 0,
+           evaluation = 0;
   } seconds;
 };
 
-struct ValidationReport {
-  std::int64_t step = 0;
-  std::int64_t samples = 0;
-  std::int64_t epoch = 0;
-  Figures figures;
-  bool best = false;
-};
-
-enum class TrainingEnd { kFinished, kPatience, kSignal };
-
-struct TrainingResult {
-  TrainingEnd end = TrainingEnd::kFinished;
-  std::int64_t steps = 0;
-  std::int64_t samples = 0;
-  std::int64_t skipped = 0;
-  std::optional<ValidationReport> best;  // with a validation set
-};
+enum class TrainingEnd { kFinished, kPatience, kSignal, kTimeLimit };
 
 struct TrainingJob {
   Communicator& comm;
@@ -62,24 +49,33 @@ struct TrainingJob {
   DataSet& data;  // read by the loader's thread alone
   const Order& order;
   TrainingOptions training;
+  TrainingState& state;  // where the training begins; rank 0's counts
   OptimizerOptions optimizer;
-  bool skip_not_finite = false;
+  bool skip_not_finite = false;  // samples
 
+  Schedule schedule = {};
   // Evaluates the validation set; collective. Empty without one.
   std::function<Figures()> validate = nullptr;
-  Interval validate_every = {};
   std::int64_t patience = 0;  // validations without a better ELBO before stopping; 0: never
+  // Where the state is saved; none when null.
+  CheckpointWriter* checkpoints = nullptr;
+  // What a checkpoint says beside the state: its record is completed by `record_beside` (rank 0).
+  Manifest manifest = {};
+  std::function<nlohmann::ordered_json()> record_beside = nullptr;
 
   // Each may be empty; called on every rank.
   std::function<void(const StepReport&)> on_step = nullptr;
   std::function<void(const ValidationReport&)> on_validation = nullptr;
-  std::function<void(const Batch&)> on_batch = nullptr;  // the samples this rank is about to use
+  std::function<void(const CheckpointOutcome&)> on_checkpoint = nullptr;
+  std::function<void(const Batch&)> on_shard = nullptr;  // the samples this rank is about to use
   std::function<bool()> stop_requested = nullptr;        // asked on every rank at each step
 };
 
-// Collective. Trains the procedure's parameters in place. Fast mode: the same bits for the same
-// number of ranks, agreement to rounding otherwise. Throws SharedError when a sample is not finite
-// (unless told to skip it) or when the objective is no longer finite.
-TrainingResult train(const TrainingJob& job);
+// Collective. Trains the state from where it is, in place. With training.sum "reproducible" the
+// same bits at any number of ranks; with "fast" for the same number of them, and agreement to
+// rounding otherwise. When it returns, the last checkpoint is on disk, or its outcome was reported.
+// Throws SharedError when a sample is not finite (unless told to skip it), when the objective is no
+// longer finite, or when the ranks' parameters differ.
+TrainingEnd train(const TrainingJob& job);
 
 }  // namespace elbow

@@ -5,50 +5,147 @@
 #include <numbers>
 
 #include <ATen/ops/_fused_adam.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/_fused_sgd.h>
 
 namespace elbow {
+namespace {
 
-void declare(OptionTable& table, OptimizerOptions& options) {
-  table.add("optimizer.kind", &options.kind, "the optimiser", one_of({"adam"}));
-  table.add("optimizer.rate", &options.rate, "learning rate at its highest", above(0));
-  table.add("optimizer.beta1", &options.beta1, "decay of the gradient's running mean",
-            between(0, 0.999999));
-  table.add("optimizer.beta2", &options.beta2, "decay of the squared gradient's running mean",
-            between(0, 0.99999999));
-  table.add("optimizer.epsilon", &options.epsilon, "added to the root of the second moment",
-            above(0));
-  table.add("optimizer.schedule", &options.schedule,
-            "how the rate goes on after the warm-up: constant, or falling to 0 along a cosine",
-            one_of({"constant", "cosine"}));
-  table.add("optimizer.warmup", &options.warmup, "epochs over which the rate rises from 0",
-            at_least(0));
+// The flat storage begins with what weight decay concerns.
+struct Group {
+  std::int64_t begin;
+  std::int64_t end;
+  double weight_decay;
+
+  torch::Tensor of(const torch::Tensor& flat) const { return flat.narrow(0, begin, end - begin); }
+};
+
+// One group of everything where no weight decays.
+std::vector<Group> groups_of(const OptimizerOptions& options, FlatParameters& parameters) {
+  const std::int64_t size = parameters.values().numel();
+  const std::int64_t matrices = parameters.matrices_end();
+  if (options.kind == "adam" || options.weight_decay == 0 || matrices == 0) return {{0, size, 0.0}};
+  if (matrices == size) return {{0, size, options.weight_decay}};
+  return {{0, matrices, options.weight_decay}, {matrices, size, 0.0}};
 }
 
-double learning_rate(const OptimizerOptions& options, double samples, double total,
-                     double warmup_samples) {
-  if (samples < warmup_samples) return options.rate * samples / warmup_samples;
+class Adam : public Optimizer {
+ public:
+  Adam(const OptimizerOptions& options, FlatParameters& parameters)
+      : options_(options),
+        groups_(groups_of(options, parameters)),
+        values_(parameters.values()),
+        first_moment_(torch::zeros_like(values_)),
+        second_moment_(torch::zeros_like(values_)) {}
+
+  void step(torch::Tensor& gradient, double divisor, double rate) override {
+    torch::NoGradGuard no_grad;
+    ++steps_;
+    const torch::Tensor scale = torch::full({}, divisor, torch::kFloat);
+    for (const Group& group : groups_) {
+      torch::Tensor steps = torch::full({}, static_cast<float>(steps_), torch::kFloat);
+      if (options_.kind == "adamw") {
+        at::_fused_adamw_({group.of(values_)}, {group.of(gradient)}, {group.of(first_moment_)},
+                          {group.of(second_moment_)}, {}, {steps}, rate, options_.beta1,
+                          options_.beta2, group.weight_decay, options_.epsilon,
+                          /*amsgrad=*/false, /*maximize=*/false, scale, /*found_inf=*/{});
+      } else {
+        at::_fused_adam_({group.of(values_)}, {group.of(gradient)}, {group.of(first_moment_)},
+                         {group.of(second_moment_)}, {}, {steps}, rate, options_.beta1,
+                         options_.beta2, /*weight_decay=*/0.0, options_.epsilon,
+                         /*amsgrad=*/false, /*maximize=*/false, scale, /*found_inf=*/{});
+      }
+    }
+  }
+
+  std::vector<std::pair<std::string, torch::Tensor>> state() const override {
+    return {{"first_moment", first_moment_}, {"second_moment", second_moment_}};
+  }
+
+ private:
+  OptimizerOptions options_;
+  std::vector<Group> groups_;
+  torch::Tensor values_;
+  torch::Tensor first_moment_;
+  torch::Tensor second_moment_;
+};
+
+class Sgd : public Optimizer {
+ public:
+  Sgd(const OptimizerOptions& options, FlatParameters& parameters)
+      : options_(options),
+        groups_(groups_of(options, parameters)),
+        values_(parameters.values()),
+        momentum_(torch::zeros_like(values_)) {}
+
+  void step(torch::Tensor& gradient, double divisor, double rate) override {
+    torch::NoGradGuard no_grad;
+    ++steps_;
+    const torch::Tensor scale = torch::full({}, divisor, torch::kFloat);
+    for (const Group& group : groups_) {
+      at::_fused_sgd_({group.of(values_)}, {group.of(gradient)}, {group.of(momentum_)},
+                      group.weight_decay, options_.momentum, rate, /*dampening=*/0.0,
+                      /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/steps_ == 1, scale,
+                      /*found_inf=*/{});
+    }
+  }
+
+  std::vector<std::pair<std::string, torch::Tensor>> state() const override {
+    return {{"momentum", momentum_}};
+  }
+
+ private:
+  OptimizerOptions options_;
+  std::vector<Group> groups_;
+  torch::Tensor values_;
+  torch::Tensor momentum_;
+};
+
+}  // namespace
+
+void declare(OptionTable& table, OptimizerOptions& options) {
+  table.add("optimizer.kind", &options.kind, "the optimiser", one_of({"adam", "adamw", "sgd"}));
+  table.add("optimizer.rate", &options.rate, "learning rate at its highest", above(0));
+  table.add("optimizer.beta1", &options.beta1, "adam: decay of the gradient's running mean",
+            between(0, 0.999999));
+  table.add("optimizer.beta2", &options.beta2, "adam: decay of the squared gradient's running mean",
+            between(0, 0.99999999));
+  table.add("optimizer.epsilon", &options.epsilon, "adam: added to the root of the second moment",
+            above(0));
+  table.add("optimizer.momentum", &options.momentum, "sgd: part of the last step that is repeated",
+            between(0, 0.999999));
+  table.add("optimizer.weight_decay", &options.weight_decay,
+            "adamw and sgd: decay of the weights, not of biases", at_least(0));
+  table.add("optimizer.schedule", &options.schedule,
+            "how the rate goes on after the warm-up: constant, falling to 0 along a cosine, or in "
+            "steps",
+            one_of({"constant", "cosine", "step"}));
+  table.add("optimizer.warmup", &options.warmup, "epochs over which the rate rises from 0",
+            at_least(0));
+  table.add("optimizer.step_epochs", &options.step_epochs,
+            "schedule step: epochs after which the rate falls, again and again", above(0));
+  table.add("optimizer.step_factor", &options.step_factor,
+            "schedule step: the part of the rate that is left each time", between(0, 1));
+}
+
+double learning_rate(const OptimizerOptions& options, double samples, double total, double epoch) {
+  const double warmup = options.warmup * epoch;
+  if (samples < warmup) return options.rate * samples / warmup;
   if (options.schedule == "constant") return options.rate;
-  const double progress =
-      std::clamp((samples - warmup_samples) / std::max(total - warmup_samples, 1.0), 0.0, 1.0);
+  if (options.schedule == "step") {
+    return options.rate *
+           std::pow(options.step_factor, std::floor(samples / (options.step_epochs * epoch)));
+  }
+  const double progress = std::clamp((samples - warmup) / std::max(total - warmup, 1.0), 0.0, 1.0);
   return options.rate * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
 }
 
 double gradient_norm(const torch::Tensor& gradient) { return gradient.norm(2).item<double>(); }
 
-Adam::Adam(const OptimizerOptions& options, const torch::Tensor& values)
-    : options_(options),
-      values_(values),
-      first_moment_(torch::zeros_like(values)),
-      second_moment_(torch::zeros_like(values)),
-      steps_(torch::zeros({}, torch::kFloat)) {}
-
-void Adam::step(torch::Tensor& gradient, double divisor, double rate) {
-  torch::NoGradGuard no_grad;
-  steps_.add_(1);
-  const torch::Tensor scale = torch::full({}, divisor, torch::kFloat);
-  at::_fused_adam_({values_}, {gradient}, {first_moment_}, {second_moment_}, {}, {steps_}, rate,
-                   options_.beta1, options_.beta2, /*weight_decay=*/0.0, options_.epsilon,
-                   /*amsgrad=*/false, /*maximize=*/false, scale, /*found_inf=*/{});
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
+                                          FlatParameters& parameters) {
+  if (options.kind == "sgd") return std::make_unique<Sgd>(options, parameters);
+  return std::make_unique<Adam>(options, parameters);
 }
 
 }  // namespace elbow

@@ -1,50 +1,67 @@
-// Adam over flat storage, its schedule, and clipping.
+// Optimisers over flat storage, and their schedule.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <torch/types.h>
 
 #include "base/options.h"
+#include "trainer/training/flat_parameters.h"
 
 namespace elbow {
 
 struct OptimizerOptions {
-  std::string kind = "adam";
+  std::string kind = "adam";  // adam, adamw, sgd
   double rate = 1e-3;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  double momentum = 0.9;      // of sgd
+  double weight_decay = 0.0;  // of adamw and sgd; never of biases and single numbers
   std::string schedule = "cosine";
-  double warmup = 0.0;  // epochs
+  double warmup = 0.0;       // epochs
+  double step_epochs = 10;   // of the step schedule: after so many the rate falls
+  double step_factor = 0.1;  // to this part of what it was
 };
 
 void declare(OptionTable& table, OptimizerOptions& options);
 
 // The learning rate after `samples` of `total` samples have been seen: it rises linearly from 0
-// over the first `warmup_samples`, then stays ("constant") or falls to 0 along half a cosine
-// ("cosine"; Loshchilov & Hutter 2017).
-double learning_rate(const OptimizerOptions& options, double samples, double total,
-                     double warmup_samples);
+// over the first `warmup` epochs of `epoch` samples each, then stays ("constant"), falls to 0 along
+// half a cosine ("cosine"; Loshchilov & Hutter 2017), or falls by step_factor every step_epochs
+// counted from the beginning ("step").
+double learning_rate(const OptimizerOptions& options, double samples, double total, double epoch);
 
 // Euclidean norm of the flat gradient.
 double gradient_norm(const torch::Tensor& gradient);
 
-// Adam (Kingma & Ba 2015), with LibTorch's fused kernel.
-class Adam {
+// Updates the flat parameters it was made for. What it knows of the past is in state() and
+// set_steps() alone.
+class Optimizer {
  public:
-  // `values` [P]: the flat parameters, updated in place by every step.
-  Adam(const OptimizerOptions& options, const torch::Tensor& values);
+  virtual ~Optimizer() = default;
 
-  // One step along gradient / divisor; the gradient [P] is overwritten by the quotient.
-  void step(torch::Tensor& gradient, double divisor, double rate);
+  // One step along gradient / divisor; the gradient [P] may be overwritten.
+  virtual void step(torch::Tensor& gradient, double divisor, double rate) = 0;
 
- private:
-  OptimizerOptions options_;
-  torch::Tensor values_;
-  torch::Tensor first_moment_;
-  torch::Tensor second_moment_;
-  torch::Tensor steps_;
+  // Flat tensors [P] beside the parameters, such as "first_moment": views that may be written.
+  virtual std::vector<std::pair<std::string, torch::Tensor>> state() const = 0;
+
+  std::int64_t steps() const { return steps_; }
+  virtual void set_steps(std::int64_t steps) { steps_ = steps; }
+
+ protected:
+  std::int64_t steps_ = 0;  // taken; a skipped one is none
 };
+
+// Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019: the rate times weight_decay times the
+// weight is taken off as well) or SGD with momentum and an L2 term, as PyTorch defines them, by
+// LibTorch's fused kernels.
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
+                                          FlatParameters& parameters);
 
 }  // namespace elbow

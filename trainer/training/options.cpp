@@ -1,5 +1,7 @@
 #include "trainer/training/options.h"
 
+#include "base/interval.h"
+
 namespace elbow {
 
 void declare(OptionTable& table, TrainingOptions& options) {
@@ -12,13 +14,37 @@ void declare(OptionTable& table, TrainingOptions& options) {
   table.add("training.objective", &options.objective, "what is maximised", one_of({"elbo"}));
   table.add("training.sum", &options.sum,
             "how gradients are summed over the ranks: fast gives the same bits for the same number "
-            "of ranks",
-            one_of({"fast"}));
+            "of ranks, reproducible at any number",
+            one_of({"fast", "reproducible"}));
+  table.add("training.shards", &options.shards,
+            "shards of a batch with reproducible sums; no more ranks than these find work",
+            between(1, 4096));
+  table.add("training.accumulation", &options.accumulation,
+            "pieces in which each shard is computed, one after another, so that less memory is "
+            "needed",
+            between(1, 4096));
   table.add("training.threads", &options.threads,
             "threads of a rank; part of the run, so that its bits don't depend on the machine",
             between(1, 1024));
   table.add("training.clip", &options.clip, "largest norm of the gradient; 0: no clipping",
             at_least(0));
+  table.add("training.average", &options.average,
+            "decay a step of the exponential moving average of the parameters, such as 0.999; 0: "
+            "none is kept",
+            between(0, 0.9999999));
+  table.add("training.not_finite", &options.not_finite,
+            "what a step does whose ELBO or gradient is not finite: stop the run, or be skipped",
+            one_of({"stop", "skip"}));
+  table.add("training.spike", &options.spike,
+            "a step is skipped when its gradient is so many times as long as the mean of the steps "
+            "before, such as 10; 0: none is",
+            [](double value) { return value == 0 || value > 1 ? "" : "must be above 1, or 0"; });
+  table
+      .add("training.compare", &options.compare,
+           "how often the ranks' parameters are compared, beside the beginning and the end: N "
+           "steps, N epochs, never",
+           TextCheck(interval_problem))
+      .may_change = true;
 }
 
 }  // namespace elbow

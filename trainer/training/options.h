@@ -14,9 +14,17 @@ struct TrainingOptions {
   std::int64_t seed = 1;
   std::int64_t draws = 1;  // L: draws of z a sample
   std::string objective = "elbo";
-  std::string sum = "fast";
-  std::int64_t threads = 1;  // of a rank
-  double clip = 0.0;         // largest norm of the mean gradient; 0: none
+  std::string sum = "fast";       // or reproducible
+  std::int64_t shards = 8;        // V: of a batch, with reproducible sums
+  std::int64_t accumulation = 1;  // pieces in which a shard is computed, one after another
+  std::int64_t threads = 1;       // of a rank
+  double clip = 0.0;              // largest norm of the mean gradient; 0: none
+  double average = 0.0;           // decay of the parameters' running mean a step; 0: none
+  std::string not_finite =
+      "stop";  // or skip: what a step does whose ELBO or gradient is not finite
+  double spike =
+      0.0;  // a step is skipped whose gradient is so many times as long as usual; 0: none
+  std::string compare = "1000 steps";  // an Interval: how often replicas are compared
 };
 
 void declare(OptionTable& table, TrainingOptions& options);

@@ -15,24 +15,39 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
 }  // namespace
 
 Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
-                   const Course& course, std::int64_t epochs, int ranks)
-    : metrics_(metrics),
+                   const Course& course, std::int64_t epochs, int ranks, std::int64_t first_step,
+                   const nlohmann::ordered_json& earlier)
+    : metrics_(metrics, first_step),
       every_(every),
       course_(course),
       ranks_(ranks),
-      progress_(course.total_samples(), epochs) {}
+      progress_(course.total_samples(), epochs) {
+  if (!earlier.is_object()) return;
+  window_.count = earlier.at("count").get<double>();
+  window_.elbo = earlier.at("elbo").get<double>();
+  window_.reconstruction = earlier.at("reconstruction").get<double>();
+  window_.kl = earlier.at("kl").get<double>();
+}
+
+nlohmann::ordered_json Reporter::to_json() const {
+  return {{"count", window_.count},
+          {"elbo", window_.elbo},
+          {"reconstruction", window_.reconstruction},
+          {"kl", window_.kl}};
+}
 
 void Reporter::step(const StepReport& report) {
   const auto count = static_cast<double>(report.count);
-  window_.steps += 1;
   window_.count += count;
   window_.elbo += report.elbo * count;
   window_.reconstruction += report.reconstruction * count;
   window_.kl += report.kl * count;
   window_.seconds.data += report.seconds.data;
-  window_.seconds.compute += report.seconds.compute;
+  window_.seconds.forward += report.seconds.forward;
+  window_.seconds.backward += report.seconds.backward;
   window_.seconds.sum += report.seconds.sum;
   window_.seconds.optimizer += report.seconds.optimizer;
+  window_.seconds.checkpoint += report.seconds.checkpoint;
 
   const bool epoch_ended = report.step % course_.steps_per_epoch() == 0;
   const IntervalPosition position{report.step, report.step / course_.steps_per_epoch(), epoch_ended,
@@ -62,12 +77,15 @@ void Reporter::write_window(const StepReport& last) {
             {"kl", window_.kl / window_.count},
             {"gradient_norm", last.gradient_norm},
             {"learning_rate", last.rate},
-            {"skipped_samples", last.skipped}},
+            {"skipped_samples", last.skipped_samples},
+            {"skipped_steps", last.skipped_steps}},
            {{"samples_per_second", window_.count / seconds_between(written_, now)},
             {"data_seconds", window_.seconds.data},
-            {"compute_seconds", window_.seconds.compute},
+            {"forward_seconds", window_.seconds.forward},
+            {"backward_seconds", window_.seconds.backward},
             {"sum_seconds", window_.seconds.sum},
-            {"optimizer_seconds", window_.seconds.optimizer}});
+            {"optimizer_seconds", window_.seconds.optimizer},
+            {"checkpoint_seconds", window_.seconds.checkpoint}});
   }
   window_ = {};
   written_ = now;
@@ -75,17 +93,24 @@ void Reporter::write_window(const StepReport& last) {
 
 void Reporter::validation(const ValidationReport& report) {
   const Figures& figures = report.figures;
-  append({{"step", report.step},
-          {"samples", report.samples},
-          {"epoch", report.epoch},
-          {"validation_count", figures.count},
-          {"validation_elbo", figures.elbo},
-          {"validation_reconstruction", figures.reconstruction},
-          {"validation_kl", figures.kl},
-          {"validation_log_likelihood", figures.log_likelihood},
-          {"validation_samples", figures.samples},
-          {"best", std::int64_t{report.best}}},
-         {});
+  MetricsFields fields = {{"step", report.step},
+                          {"samples", report.samples},
+                          {"epoch", report.epoch},
+                          {"validation_count", figures.count},
+                          {"validation_elbo", figures.elbo},
+                          {"validation_reconstruction", figures.reconstruction},
+                          {"validation_kl", figures.kl},
+                          {"validation_log_likelihood", figures.log_likelihood},
+                          {"validation_samples", figures.samples},
+                          {"best", std::int64_t{report.best}}};
+  if (report.average) {
+    fields.insert(fields.end(),
+                  {{"validation_average_elbo", report.average->elbo},
+                   {"validation_average_reconstruction", report.average->reconstruction},
+                   {"validation_average_kl", report.average->kl},
+                   {"validation_average_log_likelihood", report.average->log_likelihood}});
+  }
+  append(fields, {});
   // The time of a validation is none of training's.
   written_ += Clock::now() - validating_since_;
 }

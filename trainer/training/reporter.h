@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 
+#include <nlohmann/json.hpp>
+
 #include "base/interval.h"
 #include "monitoring/metrics_file.h"
 #include "monitoring/progress.h"
@@ -16,19 +18,22 @@ namespace elbow {
 // On rank 0. A full disk ends the metrics file with a warning, not the run.
 class Reporter {
  public:
-  // `every`: how often a line of metrics is written, with means over the steps since the last.
+  // `every`: how often a line of metrics is written, with means over the steps since the last. A
+  // training that goes on does so after `first_step` steps, with what to_json() said then.
   Reporter(const std::filesystem::path& metrics, const Interval& every, const Course& course,
-           std::int64_t epochs, int ranks);
+           std::int64_t epochs, int ranks, std::int64_t first_step,
+           const nlohmann::ordered_json& earlier);
 
   void step(const StepReport& report);
   void validation(const ValidationReport& report);
+  // The sums that the next line will be made of.
+  nlohmann::ordered_json to_json() const;
   void validating();  // the line says so until the next step
   void finish() { progress_.finish(); }
 
  private:
   // Sums since the last line of metrics.
   struct Window {
-    std::int64_t steps = 0;
     double count = 0, elbo = 0, reconstruction = 0, kl = 0;
     StepReport::Seconds seconds;
   };

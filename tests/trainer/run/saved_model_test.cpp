@@ -19,7 +19,7 @@ class SavedModels : public testing::Test {
     options_.widths = {5};
     model_ = make_model(options_, observation_, 9);
     save_model_description(paths_, options_, observation_, {9, "fingerprint"});
-    save_parameters(paths_.parameters(), *model_);
+    save_parameters(paths_.parameters(), named_tensors(*model_));
   }
 
   std::string refusal() {
@@ -43,7 +43,7 @@ TEST_F(SavedModels, ComeBackWithTheirParameters) {
     torch::NoGradGuard no_grad;
     for (auto& parameter : model_->parameters()) parameter.add_(0.25);
   }
-  save_parameters(paths_.parameters(), *model_);
+  save_parameters(paths_.parameters(), named_tensors(*model_));
   const SavedModel saved = load_model(paths_, "best");
   EXPECT_EQ(saved.record.seed, 9U);
   EXPECT_EQ(saved.record.data_fingerprint, "fingerprint");
@@ -62,7 +62,7 @@ TEST_F(SavedModels, BestAndLastAreTwoFiles) {
     torch::NoGradGuard no_grad;
     model_->parameters()[0].add_(1);
   }
-  save_parameters(paths_.last_parameters(), *model_);
+  save_parameters(paths_.last_parameters(), named_tensors(*model_));
   EXPECT_EQ(load_model(paths_, "best").parameters_hash, best);
   EXPECT_NE(load_model(paths_, "last").parameters_hash, best);
 }

@@ -24,21 +24,26 @@ TEST(Course, LastBatchOfAnEpochIsSmaller) {
 
 // A million and three samples: nothing divides them, and each is used exactly once at each number
 // of ranks, at the same step.
-class Batches : public testing::TestWithParam<std::int64_t> {};
+class Shards : public testing::TestWithParam<std::int64_t> {};
 
-TEST_P(Batches, AreTheSameStepByStepAtAnyNumberOfRanks) {
+TEST_P(Shards, AreTheSameSamplesStepByStepAtAnyNumberOfRanks) {
   const std::int64_t samples = GetParam();
   const Order order = order_of(samples);
   const Course course(samples, 1000, 1);
+  const TrainingOptions options;
   for (int world = 1; world <= 4; ++world) {
-    std::vector<RankBatches> ranks;
-    for (int rank = 0; rank < world; ++rank) ranks.emplace_back(order, course, rank, world);
-    RankBatches alone(order, course, 0, 1);
+    std::vector<RankShards> ranks;
+    for (int rank = 0; rank < world; ++rank) {
+      ranks.emplace_back(order, course, options, rank, world, 0);
+    }
+    RankShards alone(order, course, options, 0, 1, 0);
     std::vector<bool> seen(static_cast<std::size_t>(samples), false);
     while (const auto expected = alone.next()) {
       std::vector<std::int64_t> together;
-      for (RankBatches& rank : ranks) {
-        const auto part = rank.next();
+      const auto batch = static_cast<std::int64_t>(expected->size());
+      for (const ShardRange& shard : plan_batch(batch, world, world)) {
+        if (shard.size() == 0) continue;
+        const auto part = ranks[static_cast<std::size_t>(shard.rank)].next();
         ASSERT_TRUE(part.has_value());
         together.insert(together.end(), part->begin(), part->end());
       }
@@ -48,16 +53,53 @@ TEST_P(Batches, AreTheSameStepByStepAtAnyNumberOfRanks) {
         seen[static_cast<std::size_t>(index)] = true;
       }
     }
-    for (RankBatches& rank : ranks) EXPECT_FALSE(rank.next().has_value());
+    for (RankShards& rank : ranks) EXPECT_FALSE(rank.next().has_value());
     EXPECT_EQ(std::count(seen.begin(), seen.end(), true), samples);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Samples, Batches, testing::Values(1, 7, 1000003));
+INSTANTIATE_TEST_SUITE_P(Samples, Shards, testing::Values(1, 7, 1000003));
 
-TEST(Batches, EpochsHaveOrdersOfTheirOwn) {
+// With reproducible sums the shards themselves are the same at any number of ranks.
+TEST(Shards, OfReproducibleSumsDontDependOnTheRanks) {
+  const Order order = order_of(103);
+  const Course course(103, 40, 2);
+  TrainingOptions options;
+  options.sum = "reproducible";
+  options.shards = 6;
+  std::vector<std::vector<std::int64_t>> expected;
+  RankShards alone(order, course, options, 0, 1, 0);
+  while (const auto shard = alone.next()) expected.push_back(*shard);
+  EXPECT_EQ(expected.size(), 2U * (6 + 6 + 5));  // 40, 40 and 23 samples, four or more a shard
+  for (int world = 2; world <= 8; ++world) {
+    std::vector<RankShards> ranks;
+    for (int rank = 0; rank < world; ++rank) {
+      ranks.emplace_back(order, course, options, rank, world, 0);
+    }
+    std::vector<std::vector<std::int64_t>> all;
+    for (std::int64_t step = 0; step < course.steps(); ++step) {
+      const std::int64_t shards = shard_count(options, course.at(step).size(), world);
+      for (const ShardRange& shard : plan_batch(course.at(step).size(), shards, world)) {
+        all.push_back(*ranks[static_cast<std::size_t>(shard.rank)].next());
+      }
+    }
+    EXPECT_EQ(all, expected) << world;
+  }
+}
+
+TEST(Shards, GoOnFromAnyStep) {
+  const Order order = order_of(50);
+  const Course course(50, 20, 2);
+  RankShards whole(order, course, {}, 0, 1, 0);
+  for (int step = 0; step < 4; ++step) whole.next();
+  RankShards rest(order, course, {}, 0, 1, 4);
+  while (const auto expected = whole.next()) EXPECT_EQ(rest.next(), expected);
+  EXPECT_FALSE(rest.next().has_value());
+}
+
+TEST(Shards, EpochsHaveOrdersOfTheirOwn) {
   const Order order = order_of(100);
-  RankBatches batches(order, Course(100, 100, 2), 0, 1);
+  RankShards batches(order, Course(100, 100, 2), {}, 0, 1, 0);
   const auto first = batches.next();
   const auto second = batches.next();
   EXPECT_NE(*first, *second);

@@ -7,10 +7,11 @@
 namespace elbow {
 namespace {
 
+// The bias is registered first, and lies behind the weight all the same.
 struct TwoParameters : torch::nn::Module {
   TwoParameters() {
-    weight = register_parameter("weight", torch::arange(15, torch::kFloat).view({3, 5}));
     bias = register_parameter("bias", torch::tensor({7.0F, 8.0F, 9.0F}));
+    weight = register_parameter("weight", torch::arange(15, torch::kFloat).view({3, 5}));
   }
   torch::Tensor forward(const torch::Tensor& x) const { return weight.mv(x) + bias; }
   torch::Tensor weight, bias;
@@ -26,6 +27,7 @@ TEST(FlatParameters, KeepsValuesNamesAndShapes) {
   // 15 floats are padded to 16, 3 to 16: 64 bytes each.
   EXPECT_EQ(flat.entries()[1].offset, 16);
   EXPECT_EQ(flat.values().numel(), 32);
+  EXPECT_EQ(flat.matrices_end(), 16);
 }
 
 TEST(FlatParameters, ParametersAreAlignedViews) {
@@ -43,7 +45,7 @@ TEST(FlatParameters, BackwardFillsTheFlatGradient) {
   FlatParameters flat(module);
   const torch::Tensor x = torch::tensor({1.0F, 2.0F, 3.0F, 4.0F, 5.0F});
   for (int repeat = 1; repeat <= 2; ++repeat) {
-    flat.zero_gradient();
+    flat.gradient().zero_();
     module.forward(x).sum().backward();
     // d(sum)/dW = x in every row, d(sum)/db = 1.
     const torch::Tensor& gradient = flat.gradient();

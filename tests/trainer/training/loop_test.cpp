@@ -15,15 +15,6 @@ class TrainingLoop : public testing::Test {
  protected:
   TrainingLoop() { test::write_small_images(file_, 37); }
 
-  TrainingJob job(SmallJob& small) {
-    return {*comm_,
-            small.procedure(),
-            small.observation(),
-            small.set().images(),
-            small.set().order(),
-            small.training,
-            small.optimizer};
-  }
   // Validations that follow a script; the last value repeats.
   static std::function<Figures()> scripted(std::vector<double> elbos) {
     return [elbos = std::move(elbos), next = std::size_t{0}]() mutable {
@@ -68,8 +59,8 @@ TEST_F(TrainingLoop, CountsStepsSamplesAndEpochs) {
   EXPECT_EQ(history.steps[4].samples, 37);
   EXPECT_EQ(history.steps[4].epoch, 0);
   EXPECT_EQ(history.steps[5].epoch, 1);
-  EXPECT_EQ(history.result.samples, 74);
-  EXPECT_EQ(history.result.end, TrainingEnd::kFinished);
+  EXPECT_EQ(history.record.samples, 74);
+  EXPECT_EQ(history.end, TrainingEnd::kFinished);
 }
 
 TEST_F(TrainingLoop, ClippingBoundsTheFirstStepOfPlainDescent) {
@@ -103,28 +94,27 @@ TEST_F(TrainingLoop, ClippingBoundsTheFirstStepOfPlainDescent) {
 TEST_F(TrainingLoop, KeepsTheBestValidationAndStopsWithoutGain) {
   SmallJob small(file_, 0);
   small.training.epochs = 50;
-  TrainingJob training = job(small);
+  TrainingJob training = small.job(*comm_);
   training.validate = scripted({1.0, 3.0, 2.0, 2.5, 2.9, 9.0});
-  training.validate_every = parse_interval("1 epoch");
+  training.schedule.validate = parse_interval("1 epoch");
   training.patience = 3;
   std::vector<bool> best;
   training.on_validation = [&](const ValidationReport& report) { best.push_back(report.best); };
-  const TrainingResult result = train(training);
+  EXPECT_EQ(train(training), TrainingEnd::kPatience);
   EXPECT_EQ(best, (std::vector<bool>{true, true, false, false, false}));
-  EXPECT_EQ(result.end, TrainingEnd::kPatience);
-  EXPECT_EQ(result.best->figures.elbo, 3.0);
-  EXPECT_EQ(result.best->epoch, 1);
-  EXPECT_EQ(result.steps, 25);
+  const TrainingRecord& record = small.state().record();
+  EXPECT_EQ(record.best->figures.elbo, 3.0);
+  EXPECT_EQ(record.best->epoch, 1);
+  EXPECT_EQ(record.step, 25);
 }
 
 TEST_F(TrainingLoop, StopsAtTheNextStepWhenAsked) {
   SmallJob small(file_, 0);
-  TrainingJob training = job(small);
+  TrainingJob training = small.job(*comm_);
   int asked = 0;
   training.stop_requested = [&] { return ++asked == 3; };
-  const TrainingResult result = train(training);
-  EXPECT_EQ(result.end, TrainingEnd::kSignal);
-  EXPECT_EQ(result.steps, 3);
+  EXPECT_EQ(train(training), TrainingEnd::kSignal);
+  EXPECT_EQ(small.state().record().step, 3);
 }
 
 TEST_F(TrainingLoop, RefusesToGoOnWhenTheObjectiveIsLost) {

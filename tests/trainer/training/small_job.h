@@ -25,7 +25,7 @@ inline void write_small_images(const std::string& file, std::int64_t samples) {
 class SmallJob {
  public:
   SmallJob(const std::string& file, std::int64_t held_out,
-           const std::string& likelihood = "gaussian") {
+           const std::string& likelihood = "gaussian", const std::string& network = "mlp") {
     data_.train = {file + ":/images"};
     data_.validation = std::to_string(held_out);
     training.batch = 8;
@@ -34,6 +34,7 @@ class SmallJob {
     model_.latent = 3;
     model_.likelihood = likelihood;
     model_.widths = {6};
+    model_.network = network;
     set_ = std::make_unique<TrainingSet>(data_, seed());
     const bool floats = set_->images().type() == ValueType::kFloat32;
     observation_ = std::make_unique<Observation>(
@@ -47,27 +48,50 @@ class SmallJob {
   struct History {
     std::vector<StepReport> steps;
     std::vector<std::vector<std::pair<std::int64_t, float>>> batches;
-    TrainingResult result;
+    TrainingEnd end = TrainingEnd::kFinished;
+    TrainingRecord record;
   };
+
+  // A job over this state, to be completed and trained by the caller.
+  TrainingJob job(Communicator& comm) {
+    if (!state_) {
+      state_ = std::make_unique<TrainingState>(*procedure_, optimizer, training.average);
+    }
+    return {comm,     *procedure_, *observation_, set_->images(), set_->order(),
+            training, *state_,     optimizer,     skip_not_finite};
+  }
 
   History train(Communicator& comm) {
     History history;
-    TrainingJob job{comm,          *procedure_, *observation_, set_->images(),
-                    set_->order(), training,    optimizer,     skip_not_finite};
-    job.on_step = [&](const StepReport& report) { history.steps.push_back(report); };
-    job.on_batch = [&](const Batch& batch) {
+    TrainingJob training_job = job(comm);
+    std::vector<std::pair<std::int64_t, float>> pairs;
+    training_job.on_step = [&](const StepReport& report) {
+      history.steps.push_back(report);
+      history.batches.push_back(std::exchange(pairs, {}));
+    };
+    training_job.on_shard = [&](const Batch& batch) {
       const auto epoch = static_cast<std::uint32_t>(
           static_cast<std::int64_t>(history.batches.size()) /
           Course(set_->order().size(), training.batch, training.epochs).steps_per_epoch());
-      auto& pairs = history.batches.emplace_back();
-      if (batch.count() == 0) return;
       const torch::Tensor x = observation_->x(batch, {seed(), 0, epoch}).flatten(1);
       for (std::size_t i = 0; i < batch.indices.size(); ++i) {
         pairs.emplace_back(batch.indices[i], x[static_cast<std::int64_t>(i)][0].item<float>());
       }
     };
-    history.result = elbow::train(job);
+    history.end = elbow::train(training_job);
+    history.record = state_->record();
     return history;
+  }
+
+  // All parameters, optimiser state and averages that a checkpoint would hold, in one tensor.
+  torch::Tensor everything() {
+    std::vector<torch::Tensor> values;
+    for (const StateFile& file : state_->files()) {
+      for (const auto& [name, tensor] : file.tensors) {
+        values.push_back(tensor.flatten().to(torch::kDouble));
+      }
+    }
+    return torch::cat(values);
   }
 
   Figures evaluate(Communicator& comm, std::int64_t block, ImageSink sink = nullptr) {
@@ -87,6 +111,7 @@ class SmallJob {
   }
 
   TrainingSet& set() { return *set_; }
+  TrainingState& state() { return *state_; }
   Procedure& procedure() { return *procedure_; }
   const Observation& observation() const { return *observation_; }
   std::uint64_t seed() const { return static_cast<std::uint64_t>(training.seed); }
@@ -101,6 +126,7 @@ class SmallJob {
   std::unique_ptr<TrainingSet> set_;
   std::unique_ptr<Observation> observation_;
   std::shared_ptr<Procedure> procedure_;
+  std::unique_ptr<TrainingState> state_;
 };
 
 }  // namespace elbow::test

@@ -57,7 +57,7 @@ std::vector<double> train(const nlohmann::json& json, const std::string& likelih
   const auto model = make_model(options, observation, seed);
   model->to(type);
   FlatParameters parameters(*model);
-  Adam adam({}, parameters.values());
+  const auto adam = make_optimizer({}, parameters);
   const auto order = json["order"].get<std::vector<std::vector<std::int64_t>>>();
   const auto steps_per_epoch = json["count"].get<std::size_t>() / json["batch"].get<std::size_t>();
   std::vector<double> losses;
@@ -65,10 +65,10 @@ std::vector<double> train(const nlohmann::json& json, const std::string& likelih
     const RunNoise noise{seed, 0, static_cast<std::uint32_t>(step / steps_per_epoch)};
     const auto x = observation.x(make_batch(order[step], side), noise).to(type);
     const auto loss = -model->terms({x, order[step]}, noise, 1).objective.sum();
-    parameters.zero_gradient();
+    parameters.gradient().zero_();
     loss.backward();
     const auto count = static_cast<double>(order[step].size());
-    adam.step(parameters.gradient(), count, json["rate"].get<double>());
+    adam->step(parameters.gradient(), count, json["rate"].get<double>());
     losses.push_back(loss.item<double>() / count);
   }
   return losses;

@@ -1,0 +1,98 @@
+#include "launch/cli/training_text.h"
+
+#include <cmath>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "trainer/model/model.h"
+
+namespace elbow {
+
+std::string counted(std::int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", human_count(count), noun, count == 1 ? "" : "s");
+}
+
+std::string data_text(TrainingSet& set) {
+  return fmt::format("{} samples of shape {} from {}, {} held out for validation",
+                     human_count(set.order().size()), shape_text(set.images().row_shape()),
+                     set.images().name(), human_count(set.validation_count()));
+}
+
+std::string plan_text(const Configuration& configuration, const Procedure& procedure,
+                      const Observation& observation, TrainingSet& set, int ranks) {
+  const ModelDescription description = describe(procedure);
+  const TrainingOptions& training = configuration.training;
+  // Parameters, gradients and the optimiser's two moments; with reproducible sums the partial sums
+  // of a rank and those of its slice as well.
+  double copies = 4.0 + (training.average > 0 ? 1.0 : 0.0);
+  if (training.sum == "reproducible") {
+    copies += 2.0 * std::ceil(std::log2(static_cast<double>(training.shards) + 1.0));
+  }
+  double activations = 0;
+  for (const auto& layer : description.layers) {
+    double elements = 1;
+    for (const std::int64_t length : layer.output) elements *= static_cast<double>(length);
+    activations += elements * 4.0;
+  }
+  const std::int64_t per_rank = (training.batch + ranks - 1) / ranks;
+  const std::int64_t shards = shard_count(training, training.batch, ranks);
+  const std::int64_t per_shard = (training.batch + shards - 1) / shards;
+  activations *= static_cast<double>(per_shard * training.draws);
+  const Course course(set.order().size(), training.batch, training.epochs);
+  return fmt::format(
+      "{}measure   {}\ndata      {}\n"
+      "job       {} x {}; batch {} = {} a rank, in {} of up to {} samples; {} sums\n"
+      "steps     {} epochs x {} = {}\n"
+      "memory    {} of state and about {} of activations a rank, beside the libraries' own\n",
+      to_text(description), observation.measure(), data_text(set), counted(ranks, "rank"),
+      counted(training.threads, "thread"), training.batch, per_rank, counted(shards, "shard"),
+      per_shard, training.sum, training.epochs, course.steps_per_epoch(),
+      human_count(course.steps()), human_bytes(copies * static_cast<double>(description.bytes)),
+      human_bytes(2 * activations));
+}
+
+std::string end_text(TrainingEnd end) {
+  switch (end) {
+    case TrainingEnd::kFinished:
+      return "finished";
+    case TrainingEnd::kPatience:
+      return "finished: no better validation for a while";
+    case TrainingEnd::kSignal:
+      return "stopped by a signal";
+    case TrainingEnd::kTimeLimit:
+      return "stopped by the time limit";
+  }
+  return "";
+}
+
+void log_summary(TrainingEnd end, const TrainingRecord& record, std::int64_t samples,
+                 double seconds) {
+  log::info("{} after {} steps, {} samples; in this session {} samples in {}: {} samples/s",
+            end_text(end), human_count(record.step), human_count(record.samples),
+            human_count(samples), human_duration(seconds),
+            human_count(std::llround(static_cast<double>(samples) / seconds)));
+  if (record.skipped_samples > 0) {
+    log::warning("{} samples were left out: they hold a NaN or an infinity",
+                 human_count(record.skipped_samples));
+  }
+  if (record.skipped_steps > 0) {
+    log::warning("{} steps made no update: see above", human_count(record.skipped_steps));
+  }
+  if (record.best) {
+    const Figures& figures = record.best->figures;
+    log::info(
+        "best validation ELBO {:.2f} nats a sample (reconstruction {:.2f}, KL {:.2f}) "
+        "over {} samples, after epoch {}",
+        figures.elbo, figures.reconstruction, figures.kl, human_count(figures.count),
+        record.best->epoch + 1);
+  }
+}
+
+void log_next_steps(const std::string& run, const std::filesystem::path& parameters) {
+  log::info("parameters: {}", parameters.string());
+  log::info("next: elbow evaluate {} --data FILE:/test/images", run);
+  log::info("      elbow sample {}", run);
+  log::info("      elbow reconstruct {} --data FILE:/test/images", run);
+}
+
+}  // namespace elbow

@@ -1,0 +1,32 @@
+// What a training tells the person who started it.
+#pragma once
+
+#include <string>
+
+#include "launch/cli/configuration.h"
+#include "trainer/model/procedure.h"
+#include "trainer/training/loop.h"
+#include "trainer/training/training_set.h"
+
+namespace elbow {
+
+// "1 rank", "2 ranks"
+std::string counted(std::int64_t count, const std::string& noun);
+
+std::string data_text(TrainingSet& set);
+
+// What --dry-run shows: networks, measure, data, job, steps, memory.
+std::string plan_text(const Configuration& configuration, const Procedure& procedure,
+                      const Observation& observation, TrainingSet& set, int ranks);
+
+// "finished", "stopped by a signal"
+std::string end_text(TrainingEnd end);
+
+// Logs what a session did: `samples` of them in `seconds`.
+void log_summary(TrainingEnd end, const TrainingRecord& record, std::int64_t samples,
+                 double seconds);
+
+// Logs the commands that come next.
+void log_next_steps(const std::string& run, const std::filesystem::path& parameters);
+
+}  // namespace elbow

@@ -1,0 +1,275 @@
+#include "trainer/run/checkpoint.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <sstream>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "trainer/run/json_file.h"
+
+namespace elbow {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr int kFormatVersion = 1;
+constexpr std::size_t kLargestManifest = 64 << 20;
+constexpr std::size_t kMostFiles = 100000;
+constexpr std::int64_t kMostSteps = 1'000'000'000'000;
+constexpr char kManifestName[] = "manifest.json";
+constexpr char kStaging[] = ".staging-";
+constexpr char kDiscarded[] = ".discarded-";
+
+[[noreturn]] void refuse(const fs::path& path, const std::string& problem) {
+  throw CheckpointError(fmt::format("{}: {}", path.string(), problem));
+}
+
+bool is_plain_name(const std::string& name) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+  return !name.empty() && name.size() <= 64 && name.front() != '.' && name != kManifestName &&
+         name.find_first_not_of(kAllowed) == std::string::npos;
+}
+
+// The manifest without its own hash; equal text for equal content.
+Json to_json(const Manifest& manifest) {
+  Json files = Json::object();
+  for (const StoredFile& file : manifest.files) {
+    files[file.name] = {{"size", file.size}, {"xxh3_128", file.hash}};
+  }
+  return {{"format_version", kFormatVersion},
+          {"step", manifest.step},
+          {"generation", manifest.generation},
+          {"files", std::move(files)},
+          {"record", manifest.record},
+          {"about", manifest.about},
+          {"configuration", manifest.configuration}};
+}
+
+std::string text_of(Json json) {
+  const std::string hash = hash_hex(json.dump());
+  json["xxh3_128"] = hash;
+  return json.dump(1) + "\n";
+}
+
+Manifest read_manifest(const fs::path& path) {
+  Json json = read_json_object(path, kLargestManifest, kFormatVersion);
+  const std::string text = read_file(path, kLargestManifest);
+  try {
+    Json content = json;
+    content.erase("xxh3_128");
+    // Bit for bit: a flipped bit that leaves the meaning alone is one all the same.
+    if (text != text_of(content)) refuse(path, "its content does not match its hash");
+    Manifest manifest;
+    manifest.step = json.at("step").get<std::int64_t>();
+    manifest.generation = json.at("generation").get<std::int64_t>();
+    manifest.record = json.at("record");
+    manifest.about = json.at("about");
+    manifest.configuration = json.at("configuration").get<std::string>();
+    if (json.at("files").size() > kMostFiles) refuse(path, "it names too many files");
+    for (const auto& [name, file] : json.at("files").items()) {
+      if (!is_plain_name(name)) refuse(path, "it names a file that cannot be one of its own");
+      if (!file.at("size").is_number_unsigned()) refuse(path, "it names an impossible size");
+      manifest.files.push_back(
+          {name, file.at("size").get<std::uint64_t>(), file.at("xxh3_128").get<std::string>()});
+    }
+    return manifest;
+  } catch (const Json::exception& error) {
+    refuse(path, error.what());
+  }
+}
+
+std::string hash_of_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> buffer(1 << 20);
+  Hash hash;
+  while (file) {
+    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    hash.add(std::string_view(buffer.data(), static_cast<std::size_t>(file.gcount())));
+  }
+  if (!file.eof()) refuse(path, "it cannot be read");
+  return hash.hex();
+}
+
+void verify_file(const fs::path& path, const StoredFile& expected) {
+  std::error_code error;
+  const auto status = fs::symlink_status(path, error);
+  if (status.type() == fs::file_type::not_found) refuse(path, "it is missing");
+  if (status.type() != fs::file_type::regular) refuse(path, "it is no regular file");
+  const std::uint64_t size = fs::file_size(path, error);
+  if (error) refuse(path, error.message());
+  if (size != expected.size) {
+    refuse(path, fmt::format("it has {} bytes instead of {}", size, expected.size));
+  }
+  if (hash_of_file(path) != expected.hash) refuse(path, "its content does not match its hash");
+}
+
+void create_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw Error(fmt::format("cannot make {}: {}", folder.string(), error.message()));
+}
+
+void rename_folder(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error) {
+    throw Error(
+        fmt::format("cannot rename {} to {}: {}", from.string(), to.string(), error.message()));
+  }
+}
+
+// Out of the way under another name first, so that no half-removed folder looks like a checkpoint.
+void discard(const fs::path& folder) {
+  const fs::path discarded = folder.parent_path() / (kDiscarded + folder.filename().string());
+  std::error_code ignored;
+  fs::remove_all(discarded, ignored);
+  rename_folder(folder, discarded);
+  fs::remove_all(discarded, ignored);
+}
+
+bool verifies(const fs::path& folder) {
+  try {
+    verify_checkpoint(folder);
+    return true;
+  } catch (const CheckpointError&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+std::string StoredFile::to_text() const { return fmt::format("{} {} {}", name, size, hash); }
+
+StoredFile StoredFile::from_text(const std::string& text) {
+  StoredFile file;
+  std::istringstream(text) >> file.name >> file.size >> file.hash;
+  return file;
+}
+
+std::string checkpoint_name(std::int64_t step) { return fmt::format("step-{:08}", step); }
+
+fs::path staging_folder(const fs::path& checkpoints, std::int64_t step, std::int64_t generation) {
+  return checkpoints / fmt::format("{}{}-{}", kStaging, step, generation);
+}
+
+StoredFile stage_file(const fs::path& staging, const StateFile& file) {
+  create_folder(staging);
+  StoredFile stored{file.name, 0, ""};
+  Hash hash;
+  NewFile out(staging / file.name);
+  write_safetensors(
+      [&](std::string_view bytes) {
+        hash.add(bytes);
+        stored.size += bytes.size();
+        out.write(bytes);
+      },
+      file.tensors);
+  out.finish();
+  stored.hash = hash.hex();
+  return stored;
+}
+
+void publish_checkpoint(const fs::path& checkpoints, const fs::path& staging,
+                        const Manifest& manifest, const std::function<void()>& may_publish) {
+  create_folder(staging);
+  NewFile file(staging / kManifestName);
+  file.write(text_of(to_json(manifest)));
+  file.finish();
+  sync_folder(staging);
+  const fs::path place = checkpoints / checkpoint_name(manifest.step);
+  may_publish();
+  if (fs::exists(fs::symlink_status(place))) {
+    if (verifies(place)) {  // the same state, saved before
+      std::error_code ignored;
+      fs::remove_all(staging, ignored);
+      return;
+    }
+    discard(place);
+  }
+  rename_folder(staging, place);
+  sync_folder(checkpoints);
+  sync_folder(checkpoints.parent_path());
+  verify_checkpoint(place);
+}
+
+Manifest verify_checkpoint(const fs::path& folder) {
+  if (fs::symlink_status(folder).type() != fs::file_type::directory) {
+    refuse(folder, "it is no folder");
+  }
+  const fs::path path = folder / kManifestName;
+  if (fs::symlink_status(path).type() == fs::file_type::symlink) refuse(path, "it is a link");
+  Manifest manifest = read_manifest(path);
+  if (folder.filename() != checkpoint_name(manifest.step)) {
+    refuse(path, fmt::format("it is that of step {}", manifest.step));
+  }
+  for (const StoredFile& file : manifest.files) verify_file(folder / file.name, file);
+  return manifest;
+}
+
+std::vector<std::int64_t> list_checkpoints(const fs::path& checkpoints) {
+  std::vector<std::int64_t> steps;
+  std::error_code error;
+  for (fs::directory_iterator it(checkpoints, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with("step-")) continue;
+    std::int64_t step = -1;
+    const char* last = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + 5, last, step);
+    if (parsed.ec == std::errc() && parsed.ptr == last && step >= 0 && step <= kMostSteps &&
+        name == checkpoint_name(step)) {
+      steps.push_back(step);
+    }
+  }
+  std::sort(steps.begin(), steps.end(), std::greater<>());
+  return steps;
+}
+
+std::optional<Checkpoint> load_newest_checkpoint(const fs::path& checkpoints) {
+  const std::vector<std::int64_t> steps = list_checkpoints(checkpoints);
+  for (const std::int64_t step : steps) {
+    Checkpoint checkpoint;
+    checkpoint.folder = checkpoints / checkpoint_name(step);
+    try {
+      checkpoint.manifest = verify_checkpoint(checkpoint.folder);
+      for (const StoredFile& file : checkpoint.manifest.files) {
+        checkpoint.files[file.name] = load_safetensors(checkpoint.folder / file.name);
+      }
+      return checkpoint;
+    } catch (const CheckpointError& error) {
+      log::warning("passing over checkpoint {}: {}", checkpoint.folder.string(), error.what());
+    }
+  }
+  if (steps.empty()) return std::nullopt;
+  throw CheckpointError(fmt::format(
+      "none of the {} checkpoints in {} is as it was written: restore one from a backup, or start "
+      "a new run with another --run (--init-from takes over parameters)",
+      steps.size(), checkpoints.string()));
+}
+
+void prune_checkpoints(const fs::path& checkpoints, std::int64_t keep, std::int64_t keep_every) {
+  const std::vector<std::int64_t> steps = list_checkpoints(checkpoints);
+  for (std::size_t i = static_cast<std::size_t>(std::max<std::int64_t>(keep, 1)); i < steps.size();
+       ++i) {
+    if (keep_every > 0 && steps[i] % keep_every == 0) continue;
+    discard(checkpoints / checkpoint_name(steps[i]));
+  }
+}
+
+void remove_leftovers(const fs::path& checkpoints) {
+  std::error_code error;
+  std::vector<fs::path> leftovers;
+  for (fs::directory_iterator it(checkpoints, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name.starts_with(kStaging) || name.starts_with(kDiscarded)) leftovers.push_back(it->path());
+  }
+  for (const fs::path& path : leftovers) fs::remove_all(path, error);
+}
+
+}  // namespace elbow

@@ -1,0 +1,158 @@
+#include "trainer/run/lease.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "trainer/run/json_file.h"
+
+namespace elbow {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kFormatVersion = 1;
+constexpr std::size_t kLargestFile = 65536;
+
+// What lease.json says.
+struct Content {
+  std::int64_t generation = 0;
+  std::int64_t renewals = 0;
+  bool released = true;
+  std::string host;
+  std::string boot;  // of the kernel on which it runs
+  std::int64_t process = 0;
+};
+
+Content read_lease(const fs::path& path) {
+  if (!fs::exists(path)) return {};
+  const auto json = read_json_object(path, kLargestFile, kFormatVersion);
+  try {
+    return {json.at("generation").get<std::int64_t>(), json.at("renewals").get<std::int64_t>(),
+            json.at("released").get<bool>(),           json.at("host").get<std::string>(),
+            json.at("boot").get<std::string>(),        json.at("process").get<std::int64_t>()};
+  } catch (const nlohmann::json::exception&) {
+    throw CheckpointError(fmt::format(
+        "{} is damaged: remove it if no job is training in this directory", path.string()));
+  }
+}
+
+std::string host_name() {
+  char name[256] = "";
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+std::string boot_id() {
+  try {
+    return read_file("/proc/sys/kernel/random/boot_id", 4096);
+  } catch (const Error&) {
+    return host_name();  // where there is no such file, a host's name must do
+  }
+}
+
+}  // namespace
+
+Lease::Lock::Lock(const fs::path& root)
+    : descriptor_(::open((root / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  if (descriptor_ < 0) {
+    throw CheckpointError(fmt::format("cannot write in {}: {}", root.string(), errno_text(errno)));
+  }
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(descriptor_);
+    throw CheckpointError(fmt::format(
+        "another process is training in {}: wait for it, or choose another --run", root.string()));
+  }
+}
+
+Lease::Lock::~Lock() { ::close(descriptor_); }
+
+Lease::Lease(const fs::path& root, LeaseTimes times)
+    : path_(root / "lease.json"), times_(times), lock_(root) {
+  const Content before = read_lease(path_);
+  generation_ = before.generation + 1;
+  // A holder on this kernel would have held the lock.
+  if (!before.released && before.boot != boot_id()) wait_for_other_host();
+  store(false);
+  thread_ = std::thread([this] { renew(); });
+}
+
+Lease::~Lease() {
+  {
+    const std::lock_guard held(mutex_);
+    end_ = true;
+    ending_.notify_all();
+  }
+  thread_.join();
+  try {
+    require_held();
+    store(true);
+  } catch (const Error& error) {
+    log::warning("{}", error.what());
+  }
+}
+
+void Lease::wait_for_other_host() const {
+  const Content first = read_lease(path_);
+  log::warning(
+      "{} was last held by process {} on host {}, which did not give it back: waiting {} s to see "
+      "whether it lives",
+      path_.parent_path().string(), first.process, first.host,
+      std::chrono::duration<double>(times_.life).count());
+  const auto until = std::chrono::steady_clock::now() + times_.life;
+  while (std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(times_.life / 20);
+    const Content now = read_lease(path_);
+    if (now.released) return;
+    if (now.generation != first.generation || now.renewals != first.renewals) {
+      throw CheckpointError(fmt::format(
+          "process {} on host {} is training in {}: wait for it, or choose another --run",
+          now.process, now.host, path_.parent_path().string()));
+    }
+  }
+  log::warning("it does not: taking the directory over, as generation {}", generation_);
+}
+
+void Lease::require_held() const {
+  const Content now = read_lease(path_);
+  if (now.generation == generation_) return;
+  throw CheckpointError(fmt::format(
+      "process {} on host {} has taken {} over (generation {}, this job's is {}): this job must "
+      "not "
+      "write there any more",
+      now.process, now.host, path_.parent_path().string(), now.generation, generation_));
+}
+
+void Lease::store(bool released) {
+  const nlohmann::ordered_json json = {{"format_version", kFormatVersion},
+                                       {"generation", generation_},
+                                       {"renewals", renewals_++},
+                                       {"released", released},
+                                       {"host", host_name()},
+                                       {"boot", boot_id()},
+                                       {"process", ::getpid()}};
+  write_file_atomically(path_, json.dump() + "\n");
+}
+
+void Lease::renew() {
+  std::unique_lock held(mutex_);
+  while (!ending_.wait_for(held, times_.renewal, [this] { return end_; })) {
+    try {
+      require_held();
+      store(false);
+    } catch (const CheckpointError& error) {
+      log::error("{}", error.what());
+      return;
+    } catch (const Error& error) {
+      log::warning("the lease could not be renewed: {}", error.what());
+    }
+  }
+}
+
+}  // namespace elbow

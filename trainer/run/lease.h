@@ -1,0 +1,69 @@
+// Who may write in a run directory: one job at a time, also on file systems where locks of another
+// host are not seen.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace elbow {
+
+// How long a lease lives without being renewed, and how often its holder renews it.
+struct LeaseTimes {
+  std::chrono::milliseconds life{20000};
+  std::chrono::milliseconds renewal{5000};
+};
+
+// Held for its lifetime, renewed by a thread of its own. Every job that takes a directory over
+// raises its generation, so that one left over from before finds out that it has lost it.
+//
+// A job of this host (this boot of this kernel) that lives is known by a lock and refused at once.
+// Of a job of another host it is waited for whether it renews its lease: only clocks that measure
+// spans are used, so a clock that is set makes no difference.
+class Lease {
+ public:
+  // Throws CheckpointError when another job holds the directory, naming it.
+  explicit Lease(const std::filesystem::path& root, LeaseTimes times = {});
+  ~Lease();  // gives it back
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  std::int64_t generation() const { return generation_; }
+  // Throws CheckpointError when another job has taken the directory over. Any thread may ask.
+  void require_held() const;
+
+ private:
+  // An open file with an advisory lock, given back with it.
+  class Lock {
+   public:
+    explicit Lock(const std::filesystem::path& root);
+    ~Lock();
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+   private:
+    int descriptor_;
+  };
+
+  void wait_for_other_host() const;
+  void store(bool released);
+  void renew();
+
+  std::filesystem::path path_;
+  LeaseTimes times_;
+  Lock lock_;
+  std::int64_t generation_ = 1;
+  std::int64_t renewals_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable ending_;
+  bool end_ = false;
+  std::thread thread_;
+};
+
+}  // namespace elbow

@@ -1,0 +1,180 @@
+#include "trainer/training/training_state.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "trainer/comm/together.h"
+
+namespace elbow {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr char kParameters[] = "parameters.safetensors";
+constexpr char kOptimizer[] = "optimizer.safetensors";
+constexpr char kAverage[] = "average.safetensors";
+constexpr char kBest[] = "best.safetensors";
+
+Json to_json(const ValidationReport& report) {
+  const Figures& figures = report.figures;
+  return {{"step", report.step},   {"samples", report.samples},
+          {"epoch", report.epoch}, {"count", figures.count},
+          {"elbo", figures.elbo},  {"reconstruction", figures.reconstruction},
+          {"kl", figures.kl}};
+}
+
+ValidationReport validation_from_json(const Json& json) {
+  ValidationReport report;
+  report.step = json.at("step").get<std::int64_t>();
+  report.samples = json.at("samples").get<std::int64_t>();
+  report.epoch = json.at("epoch").get<std::int64_t>();
+  report.figures.count = json.at("count").get<std::int64_t>();
+  report.figures.elbo = json.at("elbo").get<double>();
+  report.figures.reconstruction = json.at("reconstruction").get<double>();
+  report.figures.kl = json.at("kl").get<double>();
+  report.best = true;
+  return report;
+}
+
+NamedTensors copies(const NamedTensors& views) {
+  NamedTensors copied;
+  for (const auto& [name, view] : views) copied.emplace(name, view.detach().clone());
+  return copied;
+}
+
+const NamedTensors& require_file(const Checkpoint& checkpoint, const std::string& name) {
+  const auto found = checkpoint.files.find(name);
+  if (found != checkpoint.files.end()) return found->second;
+  throw CheckpointError(fmt::format("{} has no {}", checkpoint.folder.string(), name));
+}
+
+}  // namespace
+
+Json to_json(const TrainingRecord& record) {
+  return {{"step", record.step},
+          {"samples", record.samples},
+          {"skipped_samples", record.skipped_samples},
+          {"skipped_steps", record.skipped_steps},
+          {"skipped_in_a_row", record.skipped_in_a_row},
+          {"usual_norm", record.usual_norm},
+          {"best", record.best ? to_json(*record.best) : Json()},
+          {"validations_without_gain", record.validations_without_gain},
+          {"validation_due", record.validation_due}};
+}
+
+TrainingRecord training_record_from_json(const Json& json) {
+  try {
+    TrainingRecord record;
+    record.step = json.at("step").get<std::int64_t>();
+    record.samples = json.at("samples").get<std::int64_t>();
+    record.skipped_samples = json.at("skipped_samples").get<std::int64_t>();
+    record.skipped_steps = json.at("skipped_steps").get<std::int64_t>();
+    record.skipped_in_a_row = json.at("skipped_in_a_row").get<std::int64_t>();
+    record.usual_norm = json.at("usual_norm").get<double>();
+    if (!json.at("best").is_null()) record.best = validation_from_json(json.at("best"));
+    record.validations_without_gain = json.at("validations_without_gain").get<std::int64_t>();
+    record.validation_due = json.at("validation_due").get<bool>();
+    return record;
+  } catch (const Json::exception& error) {
+    throw CheckpointError(fmt::format("the record of the checkpoint is damaged: {}", error.what()));
+  }
+}
+
+TrainingState::TrainingState(Procedure& procedure, const OptimizerOptions& optimizer,
+                             double average_decay)
+    : parameters_(procedure),
+      optimizer_(make_optimizer(optimizer, parameters_)),
+      average_decay_(average_decay) {
+  if (average_decay > 0) average_ = parameters_.values().clone();
+}
+
+void TrainingState::follow() {
+  if (!has_average()) return;
+  const auto t = static_cast<double>(optimizer_->steps());
+  const double decay = std::min(average_decay_, (1.0 + t) / (10.0 + t));
+  average_.lerp_(parameters_.values(), 1.0 - decay);
+}
+
+void TrainingState::with_average(const std::function<void()>& action) {
+  torch::Tensor& values = parameters_.values();
+  const torch::Tensor live = values.clone();
+  values.copy_(average_);
+  try {
+    action();
+  } catch (const std::exception&) {
+    values.copy_(live);
+    throw;
+  }
+  values.copy_(live);
+}
+
+NamedTensors TrainingState::named(const torch::Tensor& flat, const std::string& prefix) {
+  NamedTensors tensors;
+  if (!flat.defined()) return tensors;
+  for (const auto& entry : parameters_.entries()) {
+    tensors.emplace(prefix + entry.name, FlatParameters::view(flat, entry));
+  }
+  return tensors;
+}
+
+NamedTensors TrainingState::named_parameters() { return named(parameters_.values()); }
+NamedTensors TrainingState::named_average() { return named(average_); }
+
+NamedTensors TrainingState::named_best() {
+  return named(best_.defined() ? best_ : parameters_.values());
+}
+
+std::vector<StateFile> TrainingState::files() {
+  NamedTensors optimizer;
+  for (const auto& [name, flat] : optimizer_->state()) optimizer.merge(named(flat, name + "."));
+  optimizer.emplace("steps", torch::full({1}, optimizer_->steps(), torch::kLong));
+  std::vector<StateFile> files = {{kParameters, copies(named_parameters())},
+                                  {kOptimizer, copies(optimizer)}};
+  if (average_.defined()) files.push_back({kAverage, copies(named(average_))});
+  if (best_.defined()) files.push_back({kBest, copies(named(best_))});
+  return files;
+}
+
+void TrainingState::restore(const Checkpoint& checkpoint) {
+  const auto path = [&](const char* name) { return checkpoint.folder / name; };
+  TrainingRecord record = training_record_from_json(checkpoint.manifest.record);
+  assign(named_parameters(), require_file(checkpoint, kParameters), path(kParameters));
+  torch::Tensor steps = torch::zeros({1}, torch::kLong);
+  NamedTensors optimizer = {{"steps", steps}};
+  for (const auto& [name, flat] : optimizer_->state()) optimizer.merge(named(flat, name + "."));
+  assign(optimizer, require_file(checkpoint, kOptimizer), path(kOptimizer));
+  optimizer_->set_steps(steps.item<std::int64_t>());
+  if (average_.defined()) {
+    assign(named(average_), require_file(checkpoint, kAverage), path(kAverage));
+  }
+  if (record.best) {
+    best_ = torch::zeros_like(parameters_.values());
+    assign(named(best_), require_file(checkpoint, kBest), path(kBest));
+  }
+  record_ = std::move(record);
+}
+
+void TrainingState::share(Communicator& comm) {
+  for (const auto& [name, tensor] : replicated()) {
+    torch::Tensor shared = tensor;
+    comm.broadcast(shared, 0);
+  }
+  torch::Tensor steps = torch::full({1}, optimizer_->steps(), torch::kLong);
+  comm.broadcast(steps, 0);
+  optimizer_->set_steps(steps.item<std::int64_t>());
+  // Only rank 0 writes the best parameters; the others need the record of them alone.
+  record_ =
+      training_record_from_json(Json::parse(broadcast_text(comm, to_json(record_).dump(), 0)));
+}
+
+NamedViews TrainingState::replicated() {
+  NamedViews views;
+  for (const auto& [name, tensor] : named_parameters()) views.emplace_back(name, tensor);
+  for (const auto& [name, flat] : optimizer_->state()) {
+    views.emplace_back("the optimiser's " + name, flat);
+  }
+  if (average_.defined()) views.emplace_back("the average of the parameters", average_);
+  return views;
+}
+
+}  // namespace elbow
