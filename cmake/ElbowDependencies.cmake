@@ -63,6 +63,9 @@ elbow_find(random123 Random123/philox.h "")
 elbow_find(xxhash xxhash.h xxhash)
 elbow_find(spng spng.h spng)
 elbow_find(deflate libdeflate.h deflate)
+elbow_package(prometheus prometheus-cpp prometheus-cpp::pull)
+# The web server inside it: its callbacks are spoken to directly.
+elbow_package(civetweb civetweb civetweb::civetweb-cpp)
 
 # Only MPI's C interface: its C++ bindings are long gone from the standard and drag in a library of their own.
 find_package(MPI QUIET COMPONENTS C)
