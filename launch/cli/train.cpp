@@ -17,6 +17,7 @@
 #include "trainer/comm/together.h"
 #include "trainer/run/run_directory.h"
 #include "trainer/run/saved_model.h"
+#include "trainer/training/exporter.h"
 #include "trainer/training/loop.h"
 #include "trainer/training/reporter.h"
 #include "trainer/training/training_set.h"
@@ -222,6 +223,24 @@ class TrainCommand {
       log::info("{}, {}; run directory {}", counted(comm_.size(), "rank"),
                 counted(course().steps(), "step"), arguments_.run);
     });
+    if (configuration_.metrics.serve) {
+      exporter_ = std::make_unique<Exporter>(comm_, configuration_.metrics, identity(),
+                                             arguments_.run, course(), state_->record());
+    }
+  }
+
+  // Who this rank is to Prometheus. A run is called by the name of its directory.
+  MetricsIdentity identity() const {
+    MetricsIdentity identity{run_name(), comm_.rank(), comm_.size(), {}, {}};
+    for (const auto& fact : program_facts()) identity.build.push_back(fact);
+    identity.about_run = {{"model", configuration_.model.kind},
+                          {"objective", configuration_.training.objective},
+                          {"sum", configuration_.training.sum}};
+    return identity;
+  }
+
+  std::string run_name() const {
+    return fs::absolute(arguments_.run + "/.").lexically_normal().parent_path().filename().string();
   }
 
   TrainingEnd train_and_report() {
@@ -246,10 +265,11 @@ class TrainCommand {
     job.manifest.about = about();
     job.manifest.configuration = table_.to_toml();
     job.stop_requested = stop_requested;
-    if (reporter_) {
-      job.record_beside = [this] { return Json{{"window", reporter_->to_json()}}; };
-      job.on_step = [this](const StepReport& report) { reporter_->step(report); };
-    }
+    if (reporter_) job.record_beside = [this] { return Json{{"window", reporter_->to_json()}}; };
+    job.on_step = [this](const StepReport& report) {
+      if (reporter_) reporter_->step(report);
+      if (exporter_) exporter_->step(report);
+    };
     job.on_validation = [this](const ValidationReport& report) { keep_best(report); };
     job.on_checkpoint = [this](const CheckpointOutcome& outcome) { note_checkpoint(outcome); };
     const TrainingEnd end = train(job);
@@ -266,6 +286,7 @@ class TrainCommand {
   }
 
   void keep_best(const ValidationReport& report) {
+    if (exporter_) exporter_->validation(report);
     together(comm_, [&] {
       if (!coordinates()) return;
       reporter_->validation(report);
@@ -283,6 +304,7 @@ class TrainCommand {
   // taken the directory over.
   void note_checkpoint(const CheckpointOutcome& outcome) {
     last_problem_ = outcome.problem;
+    if (exporter_) exporter_->checkpoint(outcome);
     together(comm_, [&] {
       if (!coordinates()) return;
       if (outcome.problem.empty()) {
@@ -361,6 +383,7 @@ class TrainCommand {
   std::shared_ptr<Procedure> procedure_;
   std::unique_ptr<TrainingState> state_;
   std::unique_ptr<Reporter> reporter_;  // rank 0 only
+  std::unique_ptr<Exporter> exporter_;  // none when metrics.serve is off
   std::int64_t first_step_ = 0;
   std::int64_t first_sample_ = 0;
   std::string last_problem_;  // of the last checkpoint
