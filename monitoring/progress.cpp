@@ -20,6 +20,7 @@ namespace {
 constexpr double kSecondsBetweenDrawings = 0.1;
 constexpr double kSecondsToFirstLine = 2.0;
 constexpr double kSecondsBetweenLines = 10.0;
+constexpr double kSecondsBetweenEpochs = 1.0;  // at least: epochs may be short
 constexpr double kSecondsBetweenMeasurements = 0.05;
 constexpr double kRateMemorySeconds = 15.0;
 constexpr int kLongestBar = 24;
@@ -206,7 +207,8 @@ void Progress::update(const ProgressState& state) {
   }
   const double since = shown_ ? now - last_shown_ : now - started_;
   const double wait = shown_ ? kSecondsBetweenLines : kSecondsToFirstLine;
-  if (epoch_ended || since >= wait) print(now);
+  const bool soon_enough = !shown_ || since >= kSecondsBetweenEpochs;
+  if ((epoch_ended && soon_enough) || since >= wait) print(now);
 }
 
 // The mean over the last quarter of a minute or so: sums of samples and seconds that fade away.

@@ -54,7 +54,8 @@ struct ProgressDisplay {
 ProgressDisplay stderr_display();
 
 // Live, the line is drawn at most ten times a second, and log lines go above it. Otherwise there is
-// a line after two seconds, then every ten seconds, and at each end of an epoch.
+// a line after two seconds, then every ten seconds, and at each end of an epoch, at most one a
+// second.
 // Used by one thread.
 class Progress {
  public:

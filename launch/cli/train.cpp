@@ -215,7 +215,7 @@ class TrainCommand {
       }
       reporter_ = std::make_unique<Reporter>(
           paths.metrics(), parse_interval(configuration_.metrics.every), course(),
-          configuration_.training.epochs, comm_.size(), first_step_,
+          configuration_.training.epochs, comm_.size(), state_->record(),
           checkpoint_ ? checkpoint_->manifest.record.value("window", Json()) : Json());
       checkpoint_.reset();
       log::info("{}", procedure_->summary());

@@ -10,8 +10,8 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 checks=0
 
 fail() {
-  printf 'FAILED (line %s): %s\n' "${BASH_LINENO[1]}" "$1" >&2
-  [[ ! -s output ]] || sed 's/^/    /' output >&2
+  printf 'FAILED (line %s): %s\n' "${BASH_LINENO[-2]}" "$1" >&2
+  [[ ! -s output ]] || tail -n 40 output | sed 's/^/    /' >&2
   exit 1
 }
 

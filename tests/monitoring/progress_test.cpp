@@ -160,7 +160,7 @@ TEST(Progress, PlainLineAtEachEndOfAnEpoch) {
   Fake fake;
   Progress progress(300, 3, 0, fake.display(false));
   for (int sample = 10; sample <= 300; sample += 10) {
-    fake.now += 0.01;
+    fake.now += 0.15;
     progress.update(state(sample, sample % 100 == 0));
   }
   progress.finish();
@@ -177,8 +177,20 @@ TEST(Progress, TheEndOfAnEpochIsSaidOnce) {
   evaluating.note = "evaluating";
   progress.update(evaluating);
   EXPECT_EQ(fake.written.size(), 1U);
+  fake.now += 1.0;
   progress.update(state(200, true));
   EXPECT_EQ(fake.written.size(), 2U);
+}
+
+TEST(Progress, ShortEpochsDontFloodALog) {
+  Fake fake;
+  Progress progress(100000, 1000, 0, fake.display(false));
+  for (int epoch = 1; epoch <= 1000; ++epoch) {
+    fake.now += 0.01;  // 10 s in all
+    progress.update(state(100 * epoch, true));
+  }
+  EXPECT_LE(fake.written.size(), 11U);
+  EXPECT_GE(fake.written.size(), 9U);
 }
 
 TEST(Progress, FinishShowsTheLastStateOnce) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/base/temporary_folder.h"
 #include "tests/mpi/ranks.h"
 #include "tests/trainer/training/small_job.h"
 #include "trainer/comm/together.h"
@@ -104,6 +105,201 @@ TEST_P(Job, EvaluatesToTheSameBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Samples, Job, testing::Values(1, 7, 61, 103));
+
+// Reproducible sums: the same bits as one rank alone makes, whatever is switched on. 61 samples in
+// batches of 24 end with one of 13, which makes three shards.
+struct Variant {
+  std::string name;
+  std::string network;
+  std::string optimizer;
+  bool everything;  // clipping, accumulation, average, step schedule, spike guard
+};
+
+class Reproducible : public testing::TestWithParam<Variant> {
+ protected:
+  SmallJob make_job() const {
+    SmallJob job(images(61), 0, "gaussian", GetParam().network);
+    job.training.batch = 24;
+    job.training.sum = "reproducible";
+    job.training.shards = 5;
+    job.optimizer.kind = GetParam().optimizer;
+    if (GetParam().everything) {
+      job.training.clip = 0.7;
+      job.training.accumulation = 2;
+      job.training.average = 0.9;
+      job.training.spike = 50;
+      job.optimizer.schedule = "step";
+      job.optimizer.warmup = 0.5;
+      job.optimizer.weight_decay = 0.01;
+    }
+    return job;
+  }
+};
+
+TEST_P(Reproducible, TrainsToTheBitsOfOneRank) {
+  const auto alone = make_single_communicator();
+  SmallJob expected = make_job();
+  const SmallJob::History expected_history = expected.train(*alone);
+  SmallJob job = make_job();
+  const SmallJob::History history = job.train(ranks());
+  EXPECT_TRUE(torch::equal(job.everything(), expected.everything()));
+  for (std::size_t step = 0; step < history.steps.size(); ++step) {
+    EXPECT_EQ(history.steps[step].elbo, expected_history.steps[step].elbo);
+    EXPECT_EQ(history.steps[step].gradient_norm, expected_history.steps[step].gradient_norm);
+  }
+  EXPECT_EQ(to_json(history.record), to_json(expected_history.record));
+}
+
+// Stopped on all ranks, gone on by one alone, stopped again and finished by all.
+TEST_P(Reproducible, GoesOnAtAnotherNumberOfRanks) {
+  const auto alone = make_single_communicator();
+  SmallJob expected = make_job();
+  expected.train(*alone);
+
+  // Every rank keeps a folder of its own, so that each can go on alone.
+  const TemporaryFolder folder;
+  Communicator* communicators[] = {&ranks(), alone.get(), &ranks()};
+  std::vector<std::int64_t> consumed;
+  std::optional<SmallJob> job;
+  for (int session = 0; session < 3; ++session) {
+    Communicator& comm = *communicators[session];
+    job.emplace(make_job());
+    TrainingJob training = job->job(comm);
+    if (session > 0) job->state().restore(*load_newest_checkpoint(folder.path()));
+    CheckpointWriter writer(comm, folder.path(), {}, session + 1, [] {});
+    training.checkpoints = &writer;
+    int steps = 0;
+    training.on_step = [&](const StepReport&) { ++steps; };
+    training.stop_requested = [&] { return session < 2 && steps == 2; };
+    training.on_shard = [&](const Batch& batch) {
+      if (&comm != alone.get() || ranks().rank() == 0) {
+        consumed.insert(consumed.end(), batch.indices.begin(), batch.indices.end());
+      }
+    };
+    EXPECT_EQ(train(training), session < 2 ? TrainingEnd::kSignal : TrainingEnd::kFinished);
+    // What rank 0 saved is what the others would have.
+    if (ranks().rank() != 0 && &comm != alone.get()) {
+      Manifest manifest;
+      manifest.step = job->state().record().step;
+      manifest.record = to_json(job->state().record());
+      const auto staging = staging_folder(folder.path(), manifest.step, session + 1);
+      for (const StateFile& file : job->state().files()) {
+        manifest.files.push_back(stage_file(staging, file));
+      }
+      publish_checkpoint(folder.path(), staging, manifest, [] {});
+    }
+  }
+  EXPECT_TRUE(torch::equal(job->everything(), expected.everything()));
+
+  // Each sample once an epoch, over all sessions and ranks.
+  torch::Tensor counts = torch::zeros({61}, torch::kLong);
+  for (const std::int64_t index : consumed) counts[index] += 1;
+  ranks().all_reduce(counts, Reduction::kSum);
+  EXPECT_TRUE(torch::equal(counts, torch::full({61}, 2, torch::kLong)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Variants, Reproducible,
+    testing::Values(Variant{"mlp", "mlp", "adam", false}, Variant{"mlp_all", "mlp", "adamw", true},
+                    Variant{"convolutional", "convolutional", "adam", false},
+                    Variant{"convolutional_all", "convolutional", "sgd", true}),
+    [](const auto& info) { return info.param.name; });
+
+// Fast sums: the same bits for the same number of ranks.
+TEST(Fast, TrainsTwiceToTheSameBits) {
+  SmallJob first(images(61), 0);
+  first.train(ranks());
+  SmallJob second(images(61), 0);
+  second.train(ranks());
+  EXPECT_TRUE(torch::equal(first.everything(), second.everything()));
+}
+
+TEST(Replicas, ThatDifferAreFoundWithinTheInterval) {
+  if (ranks().size() == 1) return;  // one rank always agrees with itself
+  SmallJob job(images(61), 0);
+  TrainingJob training = job.job(ranks());
+  training.schedule.compare = parse_interval("3 steps");
+  std::int64_t steps = 0;
+  training.on_step = [&](const StepReport& report) {
+    steps = report.step;
+    if (report.step != 4 || ranks().rank() != ranks().size() - 1) return;
+    job.procedure().parameters()[0].data().view(-1)[0] += 1e-3;  // as a flipped bit would
+  };
+  try {
+    train(training);
+    FAIL() << "nothing was thrown";
+  } catch (const SharedError& error) {
+    EXPECT_EQ(error.code(), ExitCode::kCommunication);
+    EXPECT_NE(std::string(error.what()).find("differ after 6 steps"), std::string::npos)
+        << error.what();
+  }
+  EXPECT_EQ(steps, 6);
+}
+
+// Every rank writes files of its own; rank 0 publishes them under one manifest.
+TEST(CheckpointWriters, GatherTheFilesOfAllRanks) {
+  const std::filesystem::path root = std::filesystem::path(test::shared_folder()) / "written";
+  CheckpointWriter writer(ranks(), root, {}, 3, [] {});
+  for (const std::int64_t step : {10, 20}) {
+    Manifest manifest;
+    manifest.step = step;
+    manifest.record = {{"step", step}};
+    const std::string mine = fmt::format("rows-{:05}.safetensors", ranks().rank());
+    writer.begin(manifest, {{mine, {{"rows", torch::full({4}, ranks().rank(), torch::kLong)}}}});
+    EXPECT_TRUE(writer.in_the_making());
+    const auto outcome = writer.finish();
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->problem, "");
+    EXPECT_GT(outcome->bytes, 0U);
+  }
+  const auto checkpoint = load_newest_checkpoint(root);
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->manifest.step, 20);
+  EXPECT_EQ(checkpoint->manifest.generation, 3);
+  ASSERT_EQ(static_cast<int>(checkpoint->files.size()), ranks().size());
+  for (int rank = 0; rank < ranks().size(); ++rank) {
+    const auto& file = checkpoint->files.at(fmt::format("rows-{:05}.safetensors", rank));
+    EXPECT_TRUE(torch::equal(file.at("rows"), torch::full({4}, rank, torch::kLong)));
+  }
+  ranks().barrier();
+}
+
+TEST(CheckpointWriters, FailOnAllRanksWhenOneCannotWrite) {
+  const std::filesystem::path root = std::filesystem::path(test::shared_folder()) / "failing";
+  CheckpointWriter writer(ranks(), root, {}, 1, [] {});
+  const bool last = ranks().rank() == ranks().size() - 1;
+  Manifest manifest;
+  manifest.step = 10;
+  // A name that leads into a folder which does not exist.
+  const std::string name = last ? "missing/x.safetensors" : fmt::format("{}.x", ranks().rank());
+  writer.begin(manifest, {{name, {{"rows", torch::zeros({4})}}}});
+  const auto outcome = writer.finish();
+  ASSERT_TRUE(outcome);
+  EXPECT_NE(outcome->problem.find("missing/x.safetensors"), std::string::npos) << outcome->problem;
+  if (ranks().size() > 1) {
+    EXPECT_EQ(outcome->problem.find(fmt::format("[rank {}]", ranks().size() - 1)), 0U);
+  }
+  ranks().barrier();
+  EXPECT_TRUE(list_checkpoints(root).empty());
+}
+
+TEST(Coordinators, DecideForAllByRankZerosClockAndAnyRanksSignal) {
+  Schedule schedule;
+  schedule.save = parse_interval("2 steps");
+  schedule.validate = parse_interval("1 epoch");
+  Coordinator coordinator(ranks(), schedule);
+  Decisions decisions = coordinator.agree({1, 0, false, 0}, false, false);
+  EXPECT_EQ(decisions.stop, Stop::kNo);
+  EXPECT_FALSE(decisions.save || decisions.validate || decisions.compare || decisions.any_busy);
+  const bool last = ranks().rank() == ranks().size() - 1;
+  decisions = coordinator.agree({2, 1, true, 0}, last, last);
+  EXPECT_EQ(decisions.stop, Stop::kSignal);
+  EXPECT_TRUE(decisions.save && decisions.validate && decisions.any_busy);
+
+  schedule.time_limit = 1e-9;
+  Coordinator limited(ranks(), schedule);
+  EXPECT_EQ(limited.agree({1, 0, false, 0}, false, false).stop, Stop::kTimeLimit);
+}
 
 // Float images of which one holds a NaN.
 std::string images_with_nan(std::int64_t samples, std::int64_t bad) {

@@ -15,13 +15,13 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
 }  // namespace
 
 Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
-                   const Course& course, std::int64_t epochs, int ranks, std::int64_t first_step,
-                   const nlohmann::ordered_json& earlier)
-    : metrics_(metrics, first_step),
+                   const Course& course, std::int64_t epochs, int ranks,
+                   const TrainingRecord& start, const nlohmann::ordered_json& earlier)
+    : metrics_(metrics, start.step),
       every_(every),
       course_(course),
       ranks_(ranks),
-      progress_(course.total_samples(), epochs) {
+      progress_(course.total_samples(), epochs, start.samples) {
   if (!earlier.is_object()) return;
   window_.count = earlier.at("count").get<double>();
   window_.elbo = earlier.at("elbo").get<double>();

@@ -18,10 +18,10 @@ namespace elbow {
 // On rank 0. A full disk ends the metrics file with a warning, not the run.
 class Reporter {
  public:
-  // `every`: how often a line of metrics is written, with means over the steps since the last. A
-  // training that goes on does so after `first_step` steps, with what to_json() said then.
+  // `every`: how often a line of metrics is written, with means over the steps since the last.
+  // `start` is where this session takes the run up, `earlier` what to_json() said then.
   Reporter(const std::filesystem::path& metrics, const Interval& every, const Course& course,
-           std::int64_t epochs, int ranks, std::int64_t first_step,
+           std::int64_t epochs, int ranks, const TrainingRecord& start,
            const nlohmann::ordered_json& earlier);
 
   void step(const StepReport& report);

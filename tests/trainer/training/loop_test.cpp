@@ -130,5 +130,111 @@ TEST_F(TrainingLoop, RefusesToGoOnWhenTheObjectiveIsLost) {
   }
 }
 
+// A learning rate so large that the second step's figures are lost.
+TEST_F(TrainingLoop, SkipsStepsThatAreNotFiniteWhenTold) {
+  SmallJob small(file_, 0);
+  small.optimizer.rate = 1e30;
+  small.optimizer.schedule = "constant";
+  small.training.not_finite = "skip";
+  const auto history = small.train(*comm_);
+  EXPECT_EQ(history.record.step, 10);
+  EXPECT_EQ(history.record.skipped_steps, 9);
+  EXPECT_EQ(history.steps.back().count, 0);
+  for (const auto& parameter : small.procedure().parameters()) {
+    EXPECT_TRUE(parameter.isfinite().all().item<bool>());
+  }
+}
+
+TEST_F(TrainingLoop, GivesUpAfterTooManySkippedStepsInARow) {
+  SmallJob small(file_, 0);
+  small.optimizer.rate = 1e30;
+  small.optimizer.schedule = "constant";
+  small.training.not_finite = "skip";
+  small.training.epochs = 1000;
+  EXPECT_THROW(small.train(*comm_), SharedError);
+  EXPECT_EQ(small.state().record().skipped_in_a_row, 100);
+}
+
+// The guard is set so tight that what follows the steps in which it learns counts as a spike unless
+// it is shorter than usual.
+TEST_F(TrainingLoop, SkipsSpikesOnceTheUsualIsKnown) {
+  SmallJob small(file_, 0);
+  small.training.epochs = 10;
+  small.training.batch = 2;  // so that lengths scatter
+  small.training.spike = 1.0001;
+  const auto history = small.train(*comm_);
+  EXPECT_GT(history.record.skipped_steps, 0);
+  for (std::size_t step = 0; step < 20; ++step) EXPECT_GT(history.steps[step].count, 0);
+  double usual = history.steps[0].gradient_norm;
+  for (std::size_t step = 1; step < history.steps.size(); ++step) {
+    const StepReport& report = history.steps[step];
+    if (report.count == 0) continue;
+    if (step >= 20) {
+      EXPECT_LE(report.gradient_norm, 1.0001 * usual);
+    }
+    usual = 0.98 * usual + 0.02 * report.gradient_norm;
+  }
+}
+
+// Against the recursion written out in double over the parameters as they were after each step.
+TEST_F(TrainingLoop, KeepsARunningMeanOfTheParameters) {
+  SmallJob small(file_, 0);
+  small.training.average = 0.5;
+  TrainingJob training = small.job(*comm_);
+  const auto values = [&] { return small.state().parameters().values().to(torch::kDouble); };
+  torch::Tensor mean = values();
+  training.on_step = [&](const StepReport& report) {
+    const double t = static_cast<double>(report.step);
+    const double decay = std::min(0.5, (1 + t) / (10 + t));
+    mean = decay * mean + (1 - decay) * values();
+  };
+  train(training);
+  torch::Tensor averaged;
+  small.state().with_average([&] { averaged = values(); });
+  EXPECT_LT((averaged - mean).abs().max().item<double>(), 1e-6);
+  EXPECT_FALSE(torch::equal(averaged, values()));
+}
+
+TEST_F(TrainingLoop, ValidatesTheAverageBesideTheParameters) {
+  SmallJob small(file_, 0);
+  small.training.average = 0.9;
+  TrainingJob training = small.job(*comm_);
+  training.validate = [&] {
+    Figures figures;
+    figures.elbo = small.state().parameters().values().sum().item<double>();
+    return figures;
+  };
+  training.on_validation = [&](const ValidationReport& report) {
+    ASSERT_TRUE(report.average.has_value());
+    EXPECT_NE(report.average->elbo, report.figures.elbo);
+  };
+  train(training);
+}
+
+// A stop comes before the validation that was due at the same step; it is made up for.
+TEST_F(TrainingLoop, MakesUpForAValidationThatAStopCutOff) {
+  const TemporaryFolder folder;
+  const auto session = [&](bool stop) {
+    SmallJob small(file_, 0);
+    TrainingJob training = small.job(*comm_);
+    if (const auto checkpoint = load_newest_checkpoint(folder.path())) {
+      small.state().restore(*checkpoint);
+    }
+    CheckpointWriter writer(*comm_, folder.path(), {}, 1, [] {});
+    training.checkpoints = &writer;
+    training.validate = scripted({1.0});
+    training.schedule.validate = parse_interval("5 steps");
+    std::vector<std::int64_t> steps;
+    training.on_validation = [&](const ValidationReport& report) { steps.push_back(report.step); };
+    std::int64_t step = 0;
+    training.on_step = [&](const StepReport& report) { step = report.step; };
+    training.stop_requested = [&] { return stop && step == 5; };
+    train(training);
+    return steps;
+  };
+  EXPECT_EQ(session(true), std::vector<std::int64_t>{});
+  EXPECT_EQ(session(false), (std::vector<std::int64_t>{5, 10}));
+}
+
 }  // namespace
 }  // namespace elbow
