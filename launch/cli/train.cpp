@@ -20,6 +20,7 @@
 #include "trainer/training/exporter.h"
 #include "trainer/training/loop.h"
 #include "trainer/training/reporter.h"
+#include "trainer/training/sample_record.h"
 #include "trainer/training/training_set.h"
 
 namespace elbow {
@@ -33,6 +34,7 @@ struct TrainArguments {
   std::string run;
   std::string init_from;
   std::string time_limit;
+  bool record_samples = false;
   bool dry_run = false;
   bool print_config = false;
   GivenOptions given;
@@ -223,10 +225,23 @@ class TrainCommand {
       log::info("{}, {}; run directory {}", counted(comm_.size(), "rank"),
                 counted(course().steps(), "step"), arguments_.run);
     });
+    generation_ = broadcast_number(run_ ? run_->lease().generation() : 0);
+    if (arguments_.record_samples) {
+      together(comm_, [&] {
+        samples_ = std::make_unique<SampleRecord>(RunPaths{arguments_.run}.consumed(), generation_,
+                                                  comm_.rank());
+      });
+    }
     if (configuration_.metrics.serve) {
       exporter_ = std::make_unique<Exporter>(comm_, configuration_.metrics, identity(),
                                              arguments_.run, course(), state_->record());
     }
+  }
+
+  std::int64_t broadcast_number(std::int64_t number) const {
+    torch::Tensor shared = torch::full({1}, number, torch::kLong);
+    comm_.broadcast(shared, 0);
+    return shared.item<std::int64_t>();
   }
 
   // Who this rank is to Prometheus. A run is called by the name of its directory.
@@ -247,7 +262,7 @@ class TrainCommand {
     catch_stop_signals();
     started_ = std::chrono::steady_clock::now();
     CheckpointWriter checkpoints(
-        comm_, fs::path(arguments_.run) / "checkpoints", configuration_.checkpoint,
+        comm_, RunPaths{arguments_.run}.checkpoints(), configuration_.checkpoint,
         coordinates() ? run_->lease().generation() : 0, [this] { run_->lease().require_held(); });
     TrainingJob job{comm_,
                     *procedure_,
@@ -266,6 +281,11 @@ class TrainCommand {
     job.manifest.configuration = table_.to_toml();
     job.stop_requested = stop_requested;
     if (reporter_) job.record_beside = [this] { return Json{{"window", reporter_->to_json()}}; };
+    if (samples_) {
+      job.on_shard = [this](const Batch& batch) {
+        samples_->add(state_->record().step + 1, batch.indices);
+      };
+    }
     job.on_step = [this](const StepReport& report) {
       if (reporter_) reporter_->step(report);
       if (exporter_) exporter_->step(report);
@@ -382,8 +402,10 @@ class TrainCommand {
   std::unique_ptr<Observation> observation_;
   std::shared_ptr<Procedure> procedure_;
   std::unique_ptr<TrainingState> state_;
-  std::unique_ptr<Reporter> reporter_;  // rank 0 only
-  std::unique_ptr<Exporter> exporter_;  // none when metrics.serve is off
+  std::unique_ptr<Reporter> reporter_;     // rank 0 only
+  std::unique_ptr<Exporter> exporter_;     // none when metrics.serve is off
+  std::unique_ptr<SampleRecord> samples_;  // where it was asked for
+  std::int64_t generation_ = 0;            // of the lease
   std::int64_t first_step_ = 0;
   std::int64_t first_sample_ = 0;
   std::string last_problem_;  // of the last checkpoint
@@ -416,6 +438,8 @@ void add_train_command(CLI::App& program, Action& action) {
       ->add_option("--time-limit", arguments->time_limit,
                    "save and stop after this time, with exit code 75: '30 min', '11.5 h'")
       ->type_name("TIME");
+  command->add_flag("--record-samples", arguments->record_samples,
+                    "note which samples each rank uses at each step, in RUN/consumed");
   command->add_flag("--dry-run", arguments->dry_run,
                     "show networks, parameters, memory and steps, and train nothing");
   command->add_flag("--print-config", arguments->print_config,

@@ -20,6 +20,26 @@ Request::~Request() {
   }
 }
 
+std::string CollectiveCall::text() const {
+  constexpr const char* kNames[] = {"all_reduce", "start_all_reduce", "broadcast",
+                                    "all_gather", "all_to_all",       "barrier"};
+  return fmt::format("{} of {} {}{}", kNames[static_cast<std::size_t>(collective)], elements,
+                     c10::toString(type), on_device ? " on the device" : "");
+}
+
+CollectiveCall collective_call(Collective collective, const torch::Tensor& tensor, int detail) {
+  switch (tensor.scalar_type()) {
+    case torch::kFloat:
+    case torch::kDouble:
+    case torch::kLong:
+    case torch::kByte:
+      return {collective, tensor.numel(), tensor.scalar_type(), detail, !tensor.is_cpu()};
+    default:
+      throw CommError(
+          fmt::format("no collective for tensors of type {}", c10::toString(tensor.scalar_type())));
+  }
+}
+
 void require_host_contiguous(const torch::Tensor& tensor, const char* operation) {
   if (!tensor.defined() || !tensor.device().is_cpu() || !tensor.is_contiguous()) {
     throw CommError(fmt::format("{} needs a contiguous tensor on the host", operation));

@@ -5,6 +5,9 @@
 // told so before any value is exchanged (all throw a SharedError naming what each of them called).
 // Tensors are contiguous; float, double, int64 and uint8; on the host, or on a device where the
 // backend says so. Other errors throw CommError. One thread at a time may call.
+//
+// On a device a collective joins the caller's current stream, as LibTorch's operations do, and
+// returns before it is done; barrier() waits for ranks, not for their devices.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +15,30 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 
 #include <torch/types.h>
 
 namespace elbow {
 
 enum class Reduction { kSum, kMax };
+
+enum class Collective { kAllReduce, kStartAllReduce, kBroadcast, kAllGather, kAllToAll, kBarrier };
+
+// What a rank is about to do.
+struct CollectiveCall {
+  Collective collective;
+  std::int64_t elements = 0;
+  torch::ScalarType type = torch::kByte;
+  int detail = 0;  // root, or kind of reduction
+  bool on_device = false;
+
+  std::string text() const;  // "all_reduce of 5 Float"
+};
+
+// Throws CommError for a type that cannot be sent, before the other ranks are involved.
+CollectiveCall collective_call(Collective collective, const torch::Tensor& tensor, int detail = 0);
 
 // A collective in flight. The tensors that it was started with must neither be read nor written,
 // nor go away, before wait() has returned. Move-only.
@@ -58,6 +79,10 @@ class Communicator {
                           std::span<torch::Tensor> receive) = 0;
   virtual void barrier() = 0;
 
+  // What every collective begins with: throws a SharedError on all ranks unless all of them are
+  // about to make the same call. A backend that rests on another one leaves it to that one.
+  virtual void require_match(const CollectiveCall& call) = 0;
+
   // Ends the whole job at once with this exit code.
   [[noreturn]] virtual void abort(int exit_code) = 0;
 };
@@ -76,6 +101,15 @@ std::unique_ptr<Communicator> make_single_communicator();
 // Over MPI_COMM_WORLD. It owns MPI's lifetime: construct it once, early in main, and destroy it
 // last; the thread that constructs it makes every call.
 std::unique_ptr<Communicator> make_mpi_communicator(std::int64_t largest_piece = kLargestPiece);
+
+// Devices that this build and its driver can use here; 0 in a build without NCCL.
+int device_count();
+
+// Device tensors over NCCL, everything else over `host`, which it owns and which starts it: rank r
+// of a machine takes its device r modulo device_count() and makes it the current one. Collective.
+// Throws SharedError where a rank finds no device, CommError in a build without NCCL. The thread
+// that constructs it makes every call; requests end before it does.
+std::unique_ptr<Communicator> make_nccl_communicator(std::unique_ptr<Communicator> host);
 
 // Whether this process was started by a launcher (mpirun, srun with PMIx): read from the
 // environment, since asking MPI would start it. Who a rank is comes from MPI, never from here.

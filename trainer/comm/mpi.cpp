@@ -50,10 +50,6 @@ MPI_Datatype datatype(const torch::Tensor& tensor) {
 
 MPI_Op operation(Reduction reduction) { return reduction == Reduction::kSum ? MPI_SUM : MPI_MAX; }
 
-enum class Operation { kAllReduce, kStartAllReduce, kBroadcast, kAllGather, kAllToAll, kBarrier };
-constexpr const char* kOperationNames[] = {"all_reduce", "start_all_reduce", "broadcast",
-                                           "all_gather", "all_to_all",       "barrier"};
-
 class MpiCommunicator : public Communicator {
  public:
   explicit MpiCommunicator(std::int64_t largest_piece) : largest_piece_(largest_piece) {
@@ -81,7 +77,7 @@ class MpiCommunicator : public Communicator {
 
   void all_reduce(torch::Tensor& tensor, Reduction reduction) override {
     require_host_contiguous(tensor, "all_reduce");
-    require_match(call(Operation::kAllReduce, tensor, static_cast<int>(reduction)));
+    require_match(collective_call(Collective::kAllReduce, tensor, static_cast<int>(reduction)));
     in_pieces(tensor, [&](void* data, int count) {
       check(MPI_Allreduce(MPI_IN_PLACE, data, count, datatype(tensor), operation(reduction),
                           MPI_COMM_WORLD),
@@ -91,7 +87,8 @@ class MpiCommunicator : public Communicator {
 
   Request start_all_reduce(torch::Tensor& tensor, Reduction reduction) override {
     require_host_contiguous(tensor, "start_all_reduce");
-    require_match(call(Operation::kStartAllReduce, tensor, static_cast<int>(reduction)));
+    require_match(
+        collective_call(Collective::kStartAllReduce, tensor, static_cast<int>(reduction)));
     std::vector<MPI_Request> requests;
     in_pieces(tensor, [&](void* data, int count) {
       check(MPI_Iallreduce(MPI_IN_PLACE, data, count, datatype(tensor), operation(reduction),
@@ -103,7 +100,7 @@ class MpiCommunicator : public Communicator {
 
   void broadcast(torch::Tensor& tensor, int root) override {
     require_host_contiguous(tensor, "broadcast");
-    require_match(call(Operation::kBroadcast, tensor, root));
+    require_match(collective_call(Collective::kBroadcast, tensor, root));
     in_pieces(tensor, [&](void* data, int count) {
       check(MPI_Bcast(data, count, datatype(tensor), root, MPI_COMM_WORLD), "MPI_Bcast");
     });
@@ -111,7 +108,7 @@ class MpiCommunicator : public Communicator {
 
   torch::Tensor all_gather(const torch::Tensor& tensor) override {
     require_host_contiguous(tensor, "all_gather");
-    require_match(call(Operation::kAllGather, tensor));
+    require_match(collective_call(Collective::kAllGather, tensor));
     if (tensor.numel() > largest_piece_) throw CommError("all_gather: tensor too large");
     auto shape = tensor.sizes().vec();
     shape.insert(shape.begin(), size_);
@@ -125,7 +122,7 @@ class MpiCommunicator : public Communicator {
 
   void all_to_all(std::span<const torch::Tensor> send, std::span<torch::Tensor> receive) override {
     require_one_each(send, receive, size_);
-    require_match(call(Operation::kAllToAll, send[0].flatten().narrow(0, 0, 0)));
+    require_match(collective_call(Collective::kAllToAll, send[0].flatten().narrow(0, 0, 0)));
     require_equal_sizes(send, receive);
     std::vector<MPI_Request> requests;
     for (int step = 0; step < size_; ++step) {
@@ -152,44 +149,20 @@ class MpiCommunicator : public Communicator {
   }
 
   void barrier() override {
-    require_match({Operation::kBarrier});
+    require_match({Collective::kBarrier});
     check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
-  }
-
-  [[noreturn]] void abort(int exit_code) override {
-    MPI_Abort(MPI_COMM_WORLD, exit_code);
-    std::_Exit(exit_code);
-  }
-
- private:
-  // What a rank is about to do.
-  struct Call {
-    Operation operation;
-    std::int64_t elements = 0;
-    torch::ScalarType type = torch::kByte;
-    int detail = 0;  // root, or kind of reduction
-
-    std::string text() const {
-      return fmt::format("{} of {} {}", kOperationNames[static_cast<std::size_t>(operation)],
-                         elements, c10::toString(type));
-    }
-  };
-
-  static Call call(Operation operation, const torch::Tensor& tensor, int detail = 0) {
-    datatype(tensor);  // throws for what cannot be sent, before the others are involved
-    return {operation, tensor.numel(), tensor.scalar_type(), detail};
   }
 
   // Every collective begins with this one, which is the same whatever the collective: ranks that
   // would meet in different ones, or that have made a different number of calls, find out here. All
   // of them throw, so the job ends in good order.
-  void require_match(const Call& call) {
+  void require_match(const CollectiveCall& call) override {
     ++calls_;
     if (size_ == 1) return;
     constexpr int kParts = 4;
     const std::int64_t mine[kParts] = {
-        calls_, static_cast<std::int64_t>(call.operation), call.elements,
-        static_cast<std::int64_t>(call.type) * 1000003 + call.detail};
+        calls_, static_cast<std::int64_t>(call.collective) * 2 + (call.on_device ? 1 : 0),
+        call.elements, static_cast<std::int64_t>(call.type) * 1000003 + call.detail};
     std::int64_t extremes[2 * kParts];  // the greatest and, negated, the least
     for (int i = 0; i < kParts; ++i) {
       extremes[i] = mine[i];
@@ -202,7 +175,13 @@ class MpiCommunicator : public Communicator {
     }
   }
 
-  [[noreturn]] void refuse_mismatch(const Call& call) {
+  [[noreturn]] void abort(int exit_code) override {
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+    std::_Exit(exit_code);
+  }
+
+ private:
+  [[noreturn]] void refuse_mismatch(const CollectiveCall& call) {
     constexpr int kLength = 96;
     const std::string text = fmt::format("{}, its call {}", call.text(), calls_);
     std::vector<char> mine(kLength, '\0');

@@ -28,6 +28,7 @@ struct RunPaths {
     return root / "parameters-average.safetensors";
   }
   std::filesystem::path checkpoints() const { return root / "checkpoints"; }
+  std::filesystem::path consumed() const { return root / "consumed"; }
   std::filesystem::path targets() const { return root / "targets.json"; }
   std::filesystem::path evaluation() const { return root / "evaluation.json"; }
   std::filesystem::path samples() const { return root / "samples"; }
