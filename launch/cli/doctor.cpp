@@ -23,6 +23,7 @@
 #include "launch/cli/configuration.h"
 #include "launch/cli/probes.h"
 #include "launch/cli/program_facts.h"
+#include "trainer/comm/communicator.h"
 #include "trainer/comm/together.h"
 
 extern "C" char** environ;
@@ -142,7 +143,7 @@ void examine(Communicator& comm) {
     report.add("Program", probe_program());
     Findings machine = probe_processor();
     for (const auto& more :
-         {probe_memory(), probe_gpu(at::hasCUDA(), at::detail::getCUDAHooks().getNumGPUs())}) {
+         {probe_memory(), probe_gpu(at::detail::getCUDAHooks().hasCUDART(), device_count())}) {
       machine.insert(machine.end(), more.begin(), more.end());
     }
     report.add("Machine", machine);

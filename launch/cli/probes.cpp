@@ -204,6 +204,7 @@ Findings probe_gpu(bool build_has_cuda, int usable_gpus) {
         present ? "there is an NVIDIA driver, but this build is for processors" : "none";
     if (present) finding.advice = "to use the GPU: launch/setup --cuda, and build the preset cuda";
   } else if (usable_gpus == 0) {
+    finding.value = "none usable";
     finding.advice =
         present ? "the driver is too old for this build (CUDA 13 needs 580 or newer), or no GPU is "
                   "given to this process (CUDA_VISIBLE_DEVICES)"

@@ -54,15 +54,15 @@ std::pair<torch::Tensor, torch::Tensor> reduce(Reducer& reducer, torch::Tensor& 
   reducer.begin(owners);
   const auto me = static_cast<std::size_t>(ranks().rank());
   for (std::int64_t shard = owners[me]; shard < owners[me + 1]; ++shard) {
-    gradient.add_(gradient_of(shard));
+    gradient.add_(gradient_of(shard).to(gradient.device()));
     reducer.add(shard, figures_of(shard));
   }
   const torch::Tensor figures = reducer.finish();
-  return {gradient.clone(), figures};
+  return {gradient.cpu().clone(), figures};
 }
 
 TEST(ReproducibleReducer, FollowsTheTreeBitForBit) {
-  torch::Tensor gradient = torch::full({kLength}, 5.0F);
+  torch::Tensor gradient = torch::full({kLength}, 5.0F, test::device());
   const auto reducer = make_reproducible_reducer(ranks(), gradient, 2);
   for (const std::int64_t shards : {1, 2, 3, 5, 8, 13, 16}) {
     const auto [sum, figures] = reduce(*reducer, gradient, even_owners(shards));
@@ -72,7 +72,7 @@ TEST(ReproducibleReducer, FollowsTheTreeBitForBit) {
 }
 
 TEST(ReproducibleReducer, DoesNotDependOnWhoComputesWhat) {
-  torch::Tensor gradient = torch::zeros({kLength});
+  torch::Tensor gradient = torch::zeros({kLength}, test::device());
   const auto reducer = make_reproducible_reducer(ranks(), gradient, 2);
   ShardOwners all_last(static_cast<std::size_t>(ranks().size()), 0);
   all_last.push_back(11);
@@ -82,7 +82,7 @@ TEST(ReproducibleReducer, DoesNotDependOnWhoComputesWhat) {
 }
 
 TEST(FastReducer, SumsEverything) {
-  torch::Tensor gradient = torch::full({kLength}, 5.0F);
+  torch::Tensor gradient = torch::full({kLength}, 5.0F, test::device());
   const auto reducer = make_fast_reducer(ranks(), gradient, 2);
   for (const std::int64_t shards : {1, 4, 9}) {
     const auto [sum, figures] = reduce(*reducer, gradient, even_owners(shards));
