@@ -1,5 +1,4 @@
 // elbow train
-#include <chrono>
 #include <iostream>
 #include <memory>
 
@@ -12,14 +11,13 @@
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
 #include "launch/cli/program_facts.h"
+#include "launch/cli/run_session.h"
 #include "launch/cli/signals.h"
 #include "launch/cli/training_text.h"
 #include "trainer/comm/together.h"
-#include "trainer/run/run_directory.h"
 #include "trainer/run/saved_model.h"
 #include "trainer/training/exporter.h"
 #include "trainer/training/loop.h"
-#include "trainer/training/reporter.h"
 #include "trainer/training/sample_record.h"
 #include "trainer/training/training_set.h"
 
@@ -64,7 +62,8 @@ class TrainCommand {
     try {
       end(train_and_report());
     } catch (const SharedError& error) {
-      record_failure(error);
+      // A stop is on record already.
+      if (session_ && error.code() != ExitCode::kStopped) session_->fail(error.what());
       throw;
     }
   }
@@ -72,6 +71,7 @@ class TrainCommand {
  private:
   bool coordinates() const { return comm_.rank() == 0; }
   std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.training.seed); }
+  RunPaths paths() const { return {arguments_.run}; }
 
   void print(const std::string& text) const {
     if (coordinates()) std::cout << text << std::flush;
@@ -96,47 +96,25 @@ class TrainCommand {
       throw SharedError("--run DIR is missing: the directory for parameters and figures",
                         ExitCode::kUsage);
     }
-    bool done = false;
+    bool finished = false;
     together(comm_, [&] {
       if (!coordinates()) return;
-      run_ = std::make_unique<RunDirectory>(arguments_.run);
-      done = check_earlier_run();
+      session_ = std::make_unique<RunSession>(arguments_.run, table_);
+      finished = session_->finished();
+      generation_ = session_->lease().generation();
+      if (finished) {
+        log::info("the run in {} is finished; nothing is left to do", arguments_.run);
+        log_next_steps(arguments_.run, paths().parameters());
+      } else if (session_->goes_on() && !arguments_.init_from.empty()) {
+        throw ConfigError(fmt::format(
+            "--init-from begins a new run, and {} holds one that goes on; choose another --run",
+            arguments_.run));
+      }
     });
-    return broadcast_text(comm_, done ? "done" : "", 0).empty();
-  }
-
-  // On rank 0: whether the run is finished already. Refuses a configuration that would change it.
-  bool check_earlier_run() {
-    if (run_->state() == RunState::kNew) return false;
-    const Difference changes = difference(run_->stored_configuration(), table_);
-    if (!changes.shaping.empty()) {
-      throw CheckpointError(fmt::format(
-          "the run in {} was made with another configuration; choose another --run, or go back "
-          "to:{}",
-          arguments_.run, changes.shaping));
-    }
-    if (run_->state() == RunState::kFinished) {
-      log::info("the run in {} is finished; nothing is left to do", arguments_.run);
-      log_next_steps(arguments_.run, run_->paths().parameters());
-      return true;
-    }
-    checkpoint_ = load_newest_checkpoint(run_->paths().checkpoints());
-    if (checkpoint_ && !arguments_.init_from.empty()) {
-      throw ConfigError(fmt::format(
-          "--init-from begins a new run, and {} holds one that goes on; choose another --run",
-          arguments_.run));
-    }
-    changed_ = changes.allowed;
-    if (!changed_.empty()) log::info("going on with another value of:{}", changed_);
-    const std::string why = run_->last_reason().empty() ? "interrupted" : run_->last_reason();
-    if (checkpoint_) {
-      log::info("going on with the run in {} ({}) from step {}", arguments_.run, why,
-                checkpoint_->manifest.step);
-    } else {
-      log::warning("the run in {} ({}) had saved nothing yet: it starts again from the beginning",
-                   arguments_.run, why);
-    }
-    return false;
+    torch::Tensor shared = torch::tensor({std::int64_t{finished}, generation_});
+    comm_.broadcast(shared, 0);
+    generation_ = shared[1].item<std::int64_t>();
+    return shared[0].item<std::int64_t>() == 0;
   }
 
   void prepare() {
@@ -154,27 +132,9 @@ class TrainCommand {
       procedure_ = make_model(configuration_.model, *observation_, seed());
       state_ = std::make_unique<TrainingState>(*procedure_, configuration_.optimizer,
                                                configuration_.training.average);
-      if (!coordinates()) return;
-      if (checkpoint_) restore();
-      if (!arguments_.init_from.empty()) initialise_from(arguments_.init_from);
+      if (session_) session_->restore(*state_, about());
+      if (coordinates() && !arguments_.init_from.empty()) initialise_from(arguments_.init_from);
     });
-  }
-
-  void restore() {
-    const Json& about = checkpoint_->manifest.about;
-    if (about.value("data_fingerprint", "") != fingerprint_) {
-      throw DataError(
-          fmt::format("{} is not what the run in {} was trained on: its content differs; give it "
-                      "the same data, "
-                      "or choose another --run",
-                      set_->images().name(), arguments_.run));
-    }
-    for (const auto& [name, value] : program_facts()) {
-      if (about.value(name, value) == value) continue;
-      log::warning("the checkpoint was written with {} {}, this is {}: last bits may differ", name,
-                   about.value(name, ""), value);
-    }
-    state_->restore(*checkpoint_);
   }
 
   // From a run, or from a file of parameters.
@@ -191,6 +151,7 @@ class TrainCommand {
     return {set_->order().size(), training.batch, training.epochs};
   }
 
+  // What run.json and checkpoints say of the program and the data.
   Json about() const {
     Json about = Json::object();
     for (const auto& [name, value] : program_facts()) about[name] = value;
@@ -201,52 +162,29 @@ class TrainCommand {
   }
 
   void begin() {
-    first_step_ = state_->record().step;
-    first_sample_ = state_->record().samples;
     together(comm_, [&] {
-      if (!coordinates()) return;
-      const RunPaths& paths = run_->paths();
-      run_->begin_session(table_.to_toml(), about(), comm_.size(), first_step_, changed_);
-      log::open_file(paths.log());
-      save_model_description(paths, configuration_.model, *observation_, {seed(), fingerprint_});
-      // What was the best when the checkpoint was made.
-      if (state_->record().best) {
-        save_parameters(paths.parameters(), state_->named_best());
-      } else {
-        fs::remove(paths.parameters());
+      if (session_) {
+        session_->begin(configuration_, table_.to_toml(), about(), *observation_, *state_, course(),
+                        comm_.size());
       }
-      reporter_ = std::make_unique<Reporter>(
-          paths.metrics(), parse_interval(configuration_.metrics.every), course(),
-          configuration_.training.epochs, comm_.size(), state_->record(),
-          checkpoint_ ? checkpoint_->manifest.record.value("window", Json()) : Json());
-      checkpoint_.reset();
-      log::info("{}", procedure_->summary());
-      log::info("{}", data_text(*set_));
-      log::info("{}, {}; run directory {}", counted(comm_.size(), "rank"),
-                counted(course().steps(), "step"), arguments_.run);
+      if (arguments_.record_samples) {
+        samples_ = std::make_unique<SampleRecord>(paths().consumed(), generation_, comm_.rank());
+      }
     });
-    generation_ = broadcast_number(run_ ? run_->lease().generation() : 0);
-    if (arguments_.record_samples) {
-      together(comm_, [&] {
-        samples_ = std::make_unique<SampleRecord>(RunPaths{arguments_.run}.consumed(), generation_,
-                                                  comm_.rank());
-      });
-    }
+    log::info("{}", procedure_->summary());
+    log::info("{}", data_text(*set_));
+    log::info("{}, {}; run directory {}", counted(comm_.size(), "rank"),
+              counted(course().steps(), "step"), arguments_.run);
     if (configuration_.metrics.serve) {
       exporter_ = std::make_unique<Exporter>(comm_, configuration_.metrics, identity(),
-                                             arguments_.run, course(), state_->record());
+                                             paths().root, course(), state_->record());
     }
-  }
-
-  std::int64_t broadcast_number(std::int64_t number) const {
-    torch::Tensor shared = torch::full({1}, number, torch::kLong);
-    comm_.broadcast(shared, 0);
-    return shared.item<std::int64_t>();
   }
 
   // Who this rank is to Prometheus. A run is called by the name of its directory.
   MetricsIdentity identity() const {
-    MetricsIdentity identity{run_name(), comm_.rank(), comm_.size(), {}, {}};
+    const fs::path directory = fs::absolute(paths().root / ".").lexically_normal().parent_path();
+    MetricsIdentity identity{directory.filename().string(), comm_.rank(), comm_.size(), {}, {}};
     for (const auto& fact : program_facts()) identity.build.push_back(fact);
     identity.about_run = {{"model", configuration_.model.kind},
                           {"objective", configuration_.training.objective},
@@ -254,16 +192,10 @@ class TrainCommand {
     return identity;
   }
 
-  std::string run_name() const {
-    return fs::absolute(arguments_.run + "/.").lexically_normal().parent_path().filename().string();
-  }
-
   TrainingEnd train_and_report() {
     catch_stop_signals();
-    started_ = std::chrono::steady_clock::now();
-    CheckpointWriter checkpoints(
-        comm_, RunPaths{arguments_.run}.checkpoints(), configuration_.checkpoint,
-        coordinates() ? run_->lease().generation() : 0, [this] { run_->lease().require_held(); });
+    CheckpointWriter checkpoints(comm_, paths().checkpoints(), configuration_.checkpoint,
+                                 generation_, [this] { session_->lease().require_held(); });
     TrainingJob job{comm_,
                     *procedure_,
                     *observation_,
@@ -280,112 +212,61 @@ class TrainCommand {
     job.manifest.about = about();
     job.manifest.configuration = table_.to_toml();
     job.stop_requested = stop_requested;
-    if (reporter_) job.record_beside = [this] { return Json{{"window", reporter_->to_json()}}; };
+    report_to_observers(job);
+    return train(job);
+  }
+
+  void report_to_observers(TrainingJob& job) {
+    if (session_) {
+      job.record_beside = [this] { return Json{{"window", session_->reporter().to_json()}}; };
+    }
     if (samples_) {
       job.on_shard = [this](const Batch& batch) {
         samples_->add(state_->record().step + 1, batch.indices);
       };
     }
     job.on_step = [this](const StepReport& report) {
-      if (reporter_) reporter_->step(report);
+      if (session_) session_->reporter().step(report);
       if (exporter_) exporter_->step(report);
     };
-    job.on_validation = [this](const ValidationReport& report) { keep_best(report); };
-    job.on_checkpoint = [this](const CheckpointOutcome& outcome) { note_checkpoint(outcome); };
-    const TrainingEnd end = train(job);
-    if (reporter_) reporter_->finish();
-    return end;
+    job.on_validation = [this](const ValidationReport& report) {
+      if (exporter_) exporter_->validation(report);
+      together(comm_, [&] {
+        if (session_) session_->note(report, *state_);
+      });
+    };
+    job.on_checkpoint = [this](const CheckpointOutcome& outcome) {
+      last_problem_ = outcome.problem;
+      if (exporter_) exporter_->checkpoint(outcome);
+      together(comm_, [&] {
+        if (session_) session_->note(outcome);
+      });
+    };
   }
 
   Figures validate() {
-    if (reporter_) reporter_->validating();
+    if (session_) session_->reporter().validating();
     EvaluationOptions options = configuration_.evaluation;
     options.samples = options.validation_samples;
     return evaluate({comm_, *procedure_, *observation_, set_->validation_images(),
                      set_->validation_range(), options, seed(), configuration_.data.nan == "skip"});
   }
 
-  void keep_best(const ValidationReport& report) {
-    if (exporter_) exporter_->validation(report);
-    together(comm_, [&] {
-      if (!coordinates()) return;
-      reporter_->validation(report);
-      if (!report.best) return;
-      run_->lease().require_held();
-      try {
-        save_parameters(run_->paths().parameters(), state_->named_best());
-      } catch (const Error& error) {
-        log::error("{}; training goes on, and the next checkpoint will hold them", error.what());
-      }
-    });
-  }
-
-  // A checkpoint that could not be written is no reason to lose the rest, unless another job has
-  // taken the directory over.
-  void note_checkpoint(const CheckpointOutcome& outcome) {
-    last_problem_ = outcome.problem;
-    if (exporter_) exporter_->checkpoint(outcome);
-    together(comm_, [&] {
-      if (!coordinates()) return;
-      if (outcome.problem.empty()) {
-        log::debug("checkpoint of step {} written", outcome.step);
-        return;
-      }
-      run_->lease().require_held();
-      log::error("the checkpoint of step {} could not be written: {}; the ones before it stay",
-                 outcome.step, outcome.problem);
-    });
-  }
-
   void end(TrainingEnd end) {
-    const bool finished = end == TrainingEnd::kFinished || end == TrainingEnd::kPatience;
-    const TrainingRecord& record = state_->record();
     together(comm_, [&] {
-      if (!coordinates()) return;
-      const RunPaths& paths = run_->paths();
-      run_->lease().require_held();
-      save_parameters(paths.last_parameters(), state_->named_parameters());
-      save_parameters(paths.parameters(), state_->named_best());
-      if (state_->has_average()) {
-        save_parameters(paths.average_parameters(), state_->named_average());
-      }
-      run_->end_session(end_text(end), finished, result_json(record));
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started_;
-      log_summary(end, record, record.samples - first_sample_, seconds.count());
-      if (finished) log_next_steps(arguments_.run, paths.parameters());
+      if (session_) session_->end(end, *state_);
     });
-    if (finished) return;
+    if (is_finished(end)) return;
+    const std::string how_far = fmt::format("{} after {} of {} steps", end_text(end),
+                                            state_->record().step, course().steps());
     if (!last_problem_.empty()) {
-      throw SharedError(fmt::format("{} after {} of {} steps, but the state could not be saved: {}",
-                                    end_text(end), record.step, course().steps(), last_problem_));
+      throw SharedError(
+          fmt::format("{}, but the state could not be saved: {}", how_far, last_problem_));
     }
     throw SharedError(
-        fmt::format("{} after {} of {} steps; the state is saved in {}, and the same command goes "
-                    "on from there",
-                    end_text(end), record.step, course().steps(), arguments_.run),
+        fmt::format("{}; the state is saved in {}, and the same command goes on from there",
+                    how_far, arguments_.run),
         ExitCode::kStopped);
-  }
-
-  // So that run.json says why a session ended. A stop by a signal is recorded already.
-  void record_failure(const SharedError& error) {
-    if (!coordinates() || error.code() == ExitCode::kStopped) return;
-    try {
-      run_->end_session(error.what(), false, {});
-    } catch (const Error& second) {
-      log::warning("{}", second.what());
-    }
-  }
-
-  static Json result_json(const TrainingRecord& record) {
-    Json json = {{"steps", record.step},
-                 {"samples", record.samples},
-                 {"skipped_samples", record.skipped_samples},
-                 {"skipped_steps", record.skipped_steps}};
-    if (record.best) {
-      json["best_step"] = record.best->step;
-      json["best_validation_elbo"] = record.best->figures.elbo;
-    }
-    return json;
   }
 
   const TrainArguments& arguments_;
@@ -393,23 +274,17 @@ class TrainCommand {
   Configuration configuration_;
   OptionTable table_;
   Schedule schedule_;
-  std::unique_ptr<RunDirectory> run_;     // rank 0 only
-  std::optional<Checkpoint> checkpoint_;  // rank 0 only: what a run goes on from, until it does
-  std::string changed_;                   // options that differ from those before
+  std::unique_ptr<RunSession> session_;  // rank 0 only
+  std::int64_t generation_ = 0;          // of its lease
   Json init_from_;
   std::unique_ptr<TrainingSet> set_;
   std::string fingerprint_;
   std::unique_ptr<Observation> observation_;
   std::shared_ptr<Procedure> procedure_;
   std::unique_ptr<TrainingState> state_;
-  std::unique_ptr<Reporter> reporter_;     // rank 0 only
   std::unique_ptr<Exporter> exporter_;     // none when metrics.serve is off
   std::unique_ptr<SampleRecord> samples_;  // where it was asked for
-  std::int64_t generation_ = 0;            // of the lease
-  std::int64_t first_step_ = 0;
-  std::int64_t first_sample_ = 0;
-  std::string last_problem_;  // of the last checkpoint
-  std::chrono::steady_clock::time_point started_;
+  std::string last_problem_;               // of the last checkpoint
 };
 
 }  // namespace

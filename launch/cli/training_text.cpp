@@ -51,6 +51,10 @@ std::string plan_text(const Configuration& configuration, const Procedure& proce
       human_bytes(2 * activations));
 }
 
+bool is_finished(TrainingEnd end) {
+  return end == TrainingEnd::kFinished || end == TrainingEnd::kPatience;
+}
+
 std::string end_text(TrainingEnd end) {
   switch (end) {
     case TrainingEnd::kFinished:

@@ -19,6 +19,9 @@ std::string data_text(TrainingSet& set);
 std::string plan_text(const Configuration& configuration, const Procedure& procedure,
                       const Observation& observation, TrainingSet& set, int ranks);
 
+// Whether nothing is left to do.
+bool is_finished(TrainingEnd end);
+
 // "finished", "stopped by a signal"
 std::string end_text(TrainingEnd end);
 

@@ -1,0 +1,136 @@
+#include "launch/cli/run_session.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "launch/cli/program_facts.h"
+#include "launch/cli/training_text.h"
+#include "trainer/run/saved_model.h"
+
+namespace elbow {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+Json result_json(const TrainingRecord& record) {
+  Json json = {{"steps", record.step},
+               {"samples", record.samples},
+               {"skipped_samples", record.skipped_samples},
+               {"skipped_steps", record.skipped_steps}};
+  if (record.best) {
+    json["best_step"] = record.best->step;
+    json["best_validation_elbo"] = record.best->figures.elbo;
+  }
+  return json;
+}
+
+}  // namespace
+
+RunSession::RunSession(const std::string& run, const OptionTable& table) : directory_(run) {
+  if (directory_.state() == RunState::kNew) return;
+  const Difference changes = difference(directory_.stored_configuration(), table);
+  if (!changes.shaping.empty()) {
+    throw CheckpointError(fmt::format(
+        "the run in {} was made with another configuration; choose another --run, or go back to:{}",
+        run, changes.shaping));
+  }
+  if (finished()) return;
+  checkpoint_ = load_newest_checkpoint(paths().checkpoints());
+  changed_ = changes.allowed;
+  if (!changed_.empty()) log::info("going on with another value of:{}", changed_);
+  const std::string why =
+      directory_.last_reason().empty() ? "interrupted" : directory_.last_reason();
+  if (checkpoint_) {
+    log::info("going on with the run in {} ({}) from step {}", run, why,
+              checkpoint_->manifest.step);
+  } else {
+    log::warning("the run in {} ({}) had saved nothing yet: it starts again from the beginning",
+                 run, why);
+  }
+}
+
+void RunSession::restore(TrainingState& state, const Json& about) {
+  if (!checkpoint_) return;
+  const Json& before = checkpoint_->manifest.about;
+  if (before.value("data_fingerprint", "") != about.value("data_fingerprint", "")) {
+    throw DataError(fmt::format(
+        "{} is not what the run in {} was trained on: its content differs; give it the same data, "
+        "or choose another --run",
+        about.value("data", ""), paths().root.string()));
+  }
+  for (const auto& [name, value] : program_facts()) {
+    if (before.value(name, value) == value) continue;
+    log::warning("the checkpoint was written with {} {}, this is {}: last bits may differ", name,
+                 before.value(name, ""), value);
+  }
+  state.restore(*checkpoint_);
+}
+
+void RunSession::begin(const Configuration& configuration, const std::string& toml,
+                       const Json& about, const Observation& observation, TrainingState& state,
+                       const Course& course, int ranks) {
+  started_ = std::chrono::steady_clock::now();
+  first_sample_ = state.record().samples;
+  directory_.begin_session(toml, about, ranks, state.record().step, changed_);
+  log::open_file(paths().log());
+  save_model_description(paths(), configuration.model, observation,
+                         {static_cast<std::uint64_t>(configuration.training.seed),
+                          about.value("data_fingerprint", "")});
+  // What was the best when the checkpoint was made.
+  if (state.record().best) {
+    save_parameters(paths().parameters(), state.named_best());
+  } else {
+    fs::remove(paths().parameters());
+  }
+  reporter_ = std::make_unique<Reporter>(
+      paths().metrics(), parse_interval(configuration.metrics.every), course,
+      configuration.training.epochs, ranks, state.record(),
+      checkpoint_ ? checkpoint_->manifest.record.value("window", Json()) : Json());
+  checkpoint_.reset();
+}
+
+void RunSession::note(const ValidationReport& report, TrainingState& state) {
+  reporter_->validation(report);
+  if (!report.best) return;
+  lease().require_held();
+  try {
+    save_parameters(paths().parameters(), state.named_best());
+  } catch (const Error& error) {
+    log::error("{}; training goes on, and the next checkpoint will hold them", error.what());
+  }
+}
+
+void RunSession::note(const CheckpointOutcome& outcome) const {
+  if (outcome.problem.empty()) {
+    log::debug("checkpoint of step {} written", outcome.step);
+    return;
+  }
+  // No reason to lose the rest, unless another job has taken the directory over.
+  lease().require_held();
+  log::error("the checkpoint of step {} could not be written: {}; the ones before it stay",
+             outcome.step, outcome.problem);
+}
+
+void RunSession::end(TrainingEnd end, TrainingState& state) {
+  reporter_->finish();
+  lease().require_held();
+  save_parameters(paths().last_parameters(), state.named_parameters());
+  save_parameters(paths().parameters(), state.named_best());
+  if (state.has_average()) save_parameters(paths().average_parameters(), state.named_average());
+  const TrainingRecord& record = state.record();
+  const bool finished = is_finished(end);
+  directory_.end_session(end_text(end), finished, result_json(record));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started_;
+  log_summary(end, record, record.samples - first_sample_, seconds.count());
+  if (finished) log_next_steps(paths().root.string(), paths().parameters());
+}
+
+void RunSession::fail(const std::string& reason) {
+  try {
+    directory_.end_session(reason, false, {});
+  } catch (const Error& error) {
+    log::warning("{}", error.what());
+  }
+}
+
+}  // namespace elbow

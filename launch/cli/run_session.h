@@ -1,0 +1,54 @@
+// Rank 0's part of a training: what the run directory holds before, during and after a session.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "launch/cli/configuration.h"
+#include "trainer/run/run_directory.h"
+#include "trainer/training/loop.h"
+#include "trainer/training/reporter.h"
+
+namespace elbow {
+
+// Throws CheckpointError, DataError or ConfigError naming file and remedy.
+class RunSession {
+ public:
+  // Takes the directory. Refuses a configuration that would change the course of the run in it.
+  RunSession(const std::string& run, const OptionTable& table);
+
+  bool finished() const { return directory_.state() == RunState::kFinished; }
+  bool goes_on() const { return checkpoint_.has_value(); }  // from a checkpoint
+  const RunPaths& paths() const { return directory_.paths(); }
+  const Lease& lease() const { return directory_.lease(); }
+
+  // Takes over the newest checkpoint, if there is one. `about` as for begin(): other data are
+  // refused, other versions of the program are worth a warning.
+  void restore(TrainingState& state, const nlohmann::ordered_json& about);
+
+  // The session begins, from where `state` is.
+  void begin(const Configuration& configuration, const std::string& toml,
+             const nlohmann::ordered_json& about, const Observation& observation,
+             TrainingState& state, const Course& course, int ranks);
+
+  Reporter& reporter() { return *reporter_; }
+  // Writes down a validation, and the parameters when they are the best. A full disk is an error in
+  // the log; a lost lease is thrown.
+  void note(const ValidationReport& report, TrainingState& state);
+  void note(const CheckpointOutcome& outcome) const;
+  void end(TrainingEnd end, TrainingState& state);
+  // So that run.json says why the session ended; throws nothing.
+  void fail(const std::string& reason);
+
+ private:
+  RunDirectory directory_;
+  std::optional<Checkpoint> checkpoint_;  // what the run goes on from, until it does
+  std::string changed_;                   // options that differ from those before
+  std::unique_ptr<Reporter> reporter_;
+  std::int64_t first_sample_ = 0;
+  std::chrono::steady_clock::time_point started_;
+};
+
+}  // namespace elbow
