@@ -16,6 +16,9 @@ using Action = std::function<void(Communicator&)>;
 // Work that is one rank's; under mpirun the others wait for it, and fail when it does.
 Action on_rank_0(std::function<void()> work);
 
+// What commands that use a trained model take: RUN, and --parameters best, last or average.
+void add_model_options(CLI::App& command, std::string& run, std::string& parameters);
+
 // Each adds its sub-command to the program, whose callback sets `action`.
 void add_data_command(CLI::App& program, Action& action);
 void add_train_command(CLI::App& program, Action& action);

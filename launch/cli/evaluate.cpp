@@ -172,7 +172,7 @@ void add_evaluate_command(CLI::App& program, Action& action) {
       "number\n"
       "of ranks.\n\n"
       "  mpirun -n 2 elbow evaluate runs/first --data fashion.h5:/test/images --samples 100");
-  command->add_option("RUN", arguments->run, "run directory made by 'elbow train'")->required();
+  add_model_options(*command, arguments->run, arguments->parameters);
   command->add_option("--data", arguments->data, "FILE:/path, or a pattern of files")
       ->required()
       ->type_name("DATA");
@@ -187,9 +187,6 @@ void add_evaluate_command(CLI::App& program, Action& action) {
       ->add_option("--per-image", arguments->per_image,
                    "also write every sample's figures to this HDF5 file")
       ->type_name("FILE");
-  command
-      ->add_option("--parameters", arguments->parameters, "best by validation, the last, or their running mean [best]")
-      ->check(CLI::IsMember({"best", "last", "average"}));
   command->add_option("--nan", arguments->nan, "stop at a sample with a NaN, or skip it [stop]")
       ->check(CLI::IsMember({"stop", "skip"}));
   command

@@ -144,13 +144,10 @@ void run_reconstruct(const PictureArguments& arguments) {
 CLI::App* add_picture_command(CLI::App& program, const char* name, const char* description,
                               std::shared_ptr<PictureArguments> arguments) {
   CLI::App* command = program.add_subcommand(name, description);
-  command->add_option("RUN", arguments->run, "run directory made by 'elbow train'")->required();
+  add_model_options(*command, arguments->run, arguments->parameters);
   command->add_option("--count", arguments->count, fmt::format("how many [{}]", arguments->count))
       ->check(CLI::Range(std::int64_t{1}, kMostPictures))
       ->type_name("N");
-  command
-      ->add_option("--parameters", arguments->parameters, "best by validation, or the last [best]")
-      ->check(CLI::IsMember({"best", "last"}));
   command->add_option("--seed", arguments->seed, "key of the noise [the run's]")
       ->check(CLI::NonNegativeNumber)
       ->type_name("SEED");

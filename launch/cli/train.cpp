@@ -175,6 +175,14 @@ class TrainCommand {
     log::info("{}", data_text(*set_));
     log::info("{}, {}; run directory {}", counted(comm_.size(), "rank"),
               counted(course().steps(), "step"), arguments_.run);
+    const std::int64_t shards =
+        shard_count(configuration_.training, configuration_.training.batch, comm_.size());
+    if (coordinates() && shards < comm_.size()) {
+      log::warning(
+          "a batch has {}, so {} of the {} ranks have nothing to compute: raise "
+          "--training.shards in a new run, or start fewer ranks",
+          counted(shards, "shard"), comm_.size() - shards, comm_.size());
+    }
     if (configuration_.metrics.serve) {
       exporter_ = std::make_unique<Exporter>(comm_, configuration_.metrics, identity(),
                                              paths().root, course(), state_->record());
