@@ -122,6 +122,10 @@ void Lease::wait_for_other_host() const {
 void Lease::require_held() const {
   const Content now = read_lease(path_);
   if (now.generation == generation_) return;
+  if (now.generation == 0) {
+    throw CheckpointError(fmt::format(
+        "{} has disappeared: who has the run directory cannot be told any more", path_.string()));
+  }
   throw CheckpointError(fmt::format(
       "process {} on host {} has taken {} over (generation {}, this job's is {}): this job must "
       "not "

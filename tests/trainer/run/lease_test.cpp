@@ -104,6 +104,12 @@ TEST_F(Leases, ThatWereTakenOverSaySo) {
   EXPECT_THAT(read_file(path_, 65536), HasSubstr("node7"));
 }
 
+TEST_F(Leases, ThatHaveDisappearedSaySo) {
+  const Lease lease(folder_.path());
+  std::filesystem::remove(path_);
+  EXPECT_THROW(lease.require_held(), CheckpointError);
+}
+
 TEST_F(Leases, AreRenewed) {
   const Lease lease(folder_.path(), {10s, 10ms});
   const std::string before = read_file(path_, 65536);
