@@ -108,8 +108,13 @@ class Event {
   }
   bool passed() const {
     const cudaError_t code = cudaEventQuery(event_);
-    if (code != cudaErrorNotReady) check(code, "cudaEventQuery");
-    return code == cudaSuccess;
+    if (code != cudaErrorNotReady) {
+      check(code, "cudaEventQuery");
+      return true;
+    }
+    // Or LibTorch, which asks for the last error after each kernel, would take it for the kernel's.
+    static_cast<void>(cudaGetLastError());
+    return false;
   }
 
  private:
