@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 
+#include <ATen/Context.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
 
@@ -54,13 +55,15 @@ class TrainCommand {
     require_same(comm_, facts_of(table_));
     torch::set_num_threads(static_cast<int>(configuration_.training.threads));
     if (!arguments_.dry_run && !open_run()) return;
+    std::unique_ptr<Communicator> nccl;
+    if (on_device() && !arguments_.dry_run) nccl = make_nccl_communicator(comm_);
     prepare();
     if (arguments_.dry_run) {
       return print(plan_text(configuration_, *procedure_, *observation_, *set_, comm_.size()));
     }
     begin();
     try {
-      end(train_and_report());
+      end(train_and_report(nccl ? *nccl : comm_));
     } catch (const SharedError& error) {
       // A stop is on record already.
       if (session_ && error.code() != ExitCode::kStopped) session_->fail(error.what());
@@ -69,6 +72,7 @@ class TrainCommand {
   }
 
  private:
+  bool on_device() const { return configuration_.training.device == "cuda"; }
   bool coordinates() const { return comm_.rank() == 0; }
   std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.training.seed); }
   RunPaths paths() const { return {arguments_.run}; }
@@ -130,11 +134,21 @@ class TrainCommand {
         make_observation(comm_, *set_, configuration_.observation, configuration_.model));
     together(comm_, [&] {
       procedure_ = make_model(configuration_.model, *observation_, seed());
+      if (on_device() && !arguments_.dry_run) move_to_device();
       state_ = std::make_unique<TrainingState>(*procedure_, configuration_.optimizer,
                                                configuration_.training.average);
       if (session_) session_->restore(*state_, about());
       if (coordinates() && !arguments_.init_from.empty()) initialise_from(arguments_.init_from);
     });
+  }
+
+  // Initialised on the host, so that the first bits are the same everywhere. Products in full
+  // precision, by algorithms that repeat themselves.
+  void move_to_device() {
+    at::globalContext().setAllowTF32CuDNN(false);
+    at::globalContext().setBenchmarkCuDNN(false);
+    at::globalContext().setDeterministicCuDNN(true);
+    procedure_->to(torch::kCUDA);
   }
 
   // From a run, or from a file of parameters.
@@ -200,11 +214,12 @@ class TrainCommand {
     return identity;
   }
 
-  TrainingEnd train_and_report() {
+  // `tensors` carries the tensors of the model, wherever they are.
+  TrainingEnd train_and_report(Communicator& tensors) {
     catch_stop_signals();
     CheckpointWriter checkpoints(comm_, paths().checkpoints(), configuration_.checkpoint,
                                  generation_, [this] { session_->lease().require_held(); });
-    TrainingJob job{comm_,
+    TrainingJob job{tensors,
                     *procedure_,
                     *observation_,
                     set_->images(),

@@ -25,17 +25,15 @@ const std::string& shared_folder() { return folder; }
 
 namespace {
 
-std::unique_ptr<Communicator> make_ranks() {
-  // Pieces so short that most tensors need several.
-  auto host = make_communicator(1000);
-  return on_gpu ? make_nccl_communicator(std::move(host)) : std::move(host);
-}
-
 int run_all() {
-  const std::unique_ptr<Communicator> comm = make_ranks();
+  // Pieces so short that most tensors need several.
+  const std::unique_ptr<Communicator> host = make_communicator(1000);
+  std::unique_ptr<Communicator> nccl;
+  if (on_gpu) nccl = make_nccl_communicator(*host);
+  Communicator* const comm = on_gpu ? nccl.get() : host.get();
   std::unique_ptr<TemporaryFolder> made;
   if (comm->rank() == 0) made = std::make_unique<TemporaryFolder>();
-  all_ranks = comm.get();
+  all_ranks = comm;
   folder = broadcast_text(*comm, made ? made->path().string() : "", 0);
   int result = RUN_ALL_TESTS();
   torch::Tensor failed = torch::full({1}, std::int64_t{result}, torch::kLong);

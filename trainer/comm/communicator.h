@@ -105,11 +105,11 @@ std::unique_ptr<Communicator> make_mpi_communicator(std::int64_t largest_piece =
 // Devices that this build and its driver can use here; 0 in a build without NCCL.
 int device_count();
 
-// Device tensors over NCCL, everything else over `host`, which it owns and which starts it: rank r
+// Device tensors over NCCL, everything else over `host`, which starts it and outlives it: rank r
 // of a machine takes its device r modulo device_count() and makes it the current one. Collective.
-// Throws SharedError where a rank finds no device, CommError in a build without NCCL. The thread
-// that constructs it makes every call; requests end before it does.
-std::unique_ptr<Communicator> make_nccl_communicator(std::unique_ptr<Communicator> host);
+// Throws SharedError where a rank finds no device, and in a build without NCCL. The thread that
+// constructs it makes every call; requests end before it does.
+std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host);
 
 // Whether this process was started by a launcher (mpirun, srun with PMIx): read from the
 // environment, since asking MPI would start it. Who a rank is comes from MPI, never from here.

@@ -128,15 +128,15 @@ class Event {
 
 class NcclCommunicator : public Communicator {
  public:
-  explicit NcclCommunicator(std::unique_ptr<Communicator> host) : host_(std::move(host)) {
+  explicit NcclCommunicator(Communicator& host) : host_(host) {
     ncclUniqueId id;
     torch::Tensor bytes = torch::zeros({static_cast<std::int64_t>(sizeof id)}, torch::kByte);
-    together(*host_, [&] {
+    together(host_, [&] {
       choose_device();
       if (rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
     });
     if (rank() == 0) std::memcpy(bytes.data_ptr(), &id, sizeof id);
-    host_->broadcast(bytes, 0);
+    host_.broadcast(bytes, 0);
     std::memcpy(&id, bytes.data_ptr(), sizeof id);
     join(id);
   }
@@ -154,19 +154,19 @@ class NcclCommunicator : public Communicator {
     }
   }
 
-  int rank() const override { return host_->rank(); }
-  int size() const override { return host_->size(); }
-  int local_rank() const override { return host_->local_rank(); }
+  int rank() const override { return host_.rank(); }
+  int size() const override { return host_.size(); }
+  int local_rank() const override { return host_.local_rank(); }
 
   void all_reduce(torch::Tensor& tensor, Reduction reduction) override {
-    if (!is_on_device(tensor)) return host_->all_reduce(tensor, reduction);
+    if (!is_on_device(tensor)) return host_.all_reduce(tensor, reduction);
     const auto guard = begin(Collective::kAllReduce, tensor, static_cast<int>(reduction));
     post_all_reduce(tensor, reduction, current_stream());
   }
 
   // On a stream of its own, so that it goes on beside what the caller has the device do.
   Request start_all_reduce(torch::Tensor& tensor, Reduction reduction) override {
-    if (!is_on_device(tensor)) return host_->start_all_reduce(tensor, reduction);
+    if (!is_on_device(tensor)) return host_.start_all_reduce(tensor, reduction);
     const auto guard = begin(Collective::kStartAllReduce, tensor, static_cast<int>(reduction));
     Event(current_stream()).hold(*background_);
     post_all_reduce(tensor, reduction, *background_);
@@ -175,7 +175,7 @@ class NcclCommunicator : public Communicator {
   }
 
   void broadcast(torch::Tensor& tensor, int root) override {
-    if (!is_on_device(tensor)) return host_->broadcast(tensor, root);
+    if (!is_on_device(tensor)) return host_.broadcast(tensor, root);
     const auto guard = begin(Collective::kBroadcast, tensor, root);
     if (tensor.numel() == 0) return;
     check(ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), count(tensor), datatype(tensor), root,
@@ -184,7 +184,7 @@ class NcclCommunicator : public Communicator {
   }
 
   torch::Tensor all_gather(const torch::Tensor& tensor) override {
-    if (!is_on_device(tensor)) return host_->all_gather(tensor);
+    if (!is_on_device(tensor)) return host_.all_gather(tensor);
     const auto guard = begin(Collective::kAllGather, tensor);
     auto shape = tensor.sizes().vec();
     shape.insert(shape.begin(), size());
@@ -200,7 +200,7 @@ class NcclCommunicator : public Communicator {
     const auto none_on_device = [](std::span<const torch::Tensor> tensors) {
       return std::none_of(tensors.begin(), tensors.end(), is_on_device);
     };
-    if (none_on_device(send) && none_on_device(receive)) return host_->all_to_all(send, receive);
+    if (none_on_device(send) && none_on_device(receive)) return host_.all_to_all(send, receive);
     require_count(send, receive);
     for (const auto tensors : {send, std::span<const torch::Tensor>(receive)}) {
       for (const torch::Tensor& tensor : tensors) {
@@ -213,10 +213,10 @@ class NcclCommunicator : public Communicator {
     exchange(send, receive);
   }
 
-  void barrier() override { host_->barrier(); }
-  void require_match(const CollectiveCall& call) override { host_->require_match(call); }
+  void barrier() override { host_.barrier(); }
+  void require_match(const CollectiveCall& call) override { host_.require_match(call); }
   [[noreturn]] void abort(int exit_code) override {
-    host_->abort(exit_code);
+    host_.abort(exit_code);
     std::_Exit(exit_code);
   }
 
@@ -252,7 +252,7 @@ class NcclCommunicator : public Communicator {
   // whose device is the current one is put back at the end.
   c10::cuda::CUDAGuard begin(Collective collective, const torch::Tensor& tensor, int detail = 0) {
     require_device_contiguous(tensor);
-    host_->require_match(collective_call(collective, tensor, detail));
+    host_.require_match(collective_call(collective, tensor, detail));
     require_sound();
     return c10::cuda::CUDAGuard(device_);
   }
@@ -282,9 +282,9 @@ class NcclCommunicator : public Communicator {
     }
     torch::Tensor incoming = torch::zeros_like(outgoing);
     std::vector<torch::Tensor> into = incoming.unbind();
-    host_->all_to_all(outgoing.unbind(), into);
+    host_.all_to_all(outgoing.unbind(), into);
     torch::Tensor wrong = (incoming != expected).any().to(torch::kLong).view({1});
-    host_->all_reduce(wrong, Reduction::kMax);
+    host_.all_reduce(wrong, Reduction::kMax);
     if (wrong.item<std::int64_t>() != 0) {
       throw SharedError("all_to_all: what is sent and what is received differ in size",
                         ExitCode::kCommunication);
@@ -351,7 +351,7 @@ class NcclCommunicator : public Communicator {
     if (code != ncclSuccess) log::warning("ncclCommAbort: {}", ncclGetErrorString(code));
   }
 
-  std::unique_ptr<Communicator> host_;
+  Communicator& host_;
   torch::Device device_{torch::kCUDA};
   std::optional<c10::cuda::CUDAStream> background_;
   ncclComm_t comm_ = nullptr;
@@ -361,8 +361,8 @@ class NcclCommunicator : public Communicator {
 
 int device_count() { return c10::cuda::device_count(); }
 
-std::unique_ptr<Communicator> make_nccl_communicator(std::unique_ptr<Communicator> host) {
-  return std::make_unique<NcclCommunicator>(std::move(host));
+std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host) {
+  return std::make_unique<NcclCommunicator>(host);
 }
 
 }  // namespace elbow

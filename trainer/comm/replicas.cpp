@@ -15,7 +15,7 @@ std::span<const std::byte> bytes_of(const torch::Tensor& tensor) {
 
 std::string hash_of(const NamedViews& tensors) {
   Hash hash;
-  for (const auto& [name, tensor] : tensors) hash.add(bytes_of(tensor));
+  for (const auto& [name, tensor] : tensors) hash.add(bytes_of(tensor.cpu()));
   return hash.hex();
 }
 

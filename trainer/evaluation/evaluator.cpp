@@ -101,7 +101,8 @@ class Evaluation {
   // in it, so that the shape of the computation does not depend on them.
   void compute(const Batch& batch, torch::Tensor& figures) const {
     const RunNoise noise{job_.seed, 0, kEvaluationEpoch};
-    const torch::Tensor x = job_.observation.x(batch, noise);
+    const torch::Tensor x =
+        job_.observation.x(batch, noise).to(job_.procedure.parameters().at(0).device());
     const BlockFigures block =
         job_.procedure.evaluate({x, batch.indices}, job_.options.samples, noise);
     auto rows = figures.accessor<double, 2>();

@@ -135,7 +135,7 @@ class Loop {
     const Terms terms = timed(seconds.forward, [&] {
       const RunNoise noise{static_cast<std::uint64_t>(job_.training.seed), 0,
                            static_cast<std::uint32_t>(epoch)};
-      torch::Tensor x = job_.observation.x(batch, noise);
+      torch::Tensor x = job_.observation.x(batch, noise).to(state_.parameters().values().device());
       std::vector<std::int64_t> indices = batch.indices;
       if (!batch.not_finite.empty()) x = keep_finite(x, batch, indices);
       figure[kCount] = static_cast<double>(x.size(0));
@@ -162,7 +162,7 @@ class Loop {
     indices.clear();
     for (const std::int64_t row : rows)
       indices.push_back(batch.indices[static_cast<std::size_t>(row)]);
-    return x.index_select(0, torch::tensor(rows));
+    return x.index_select(0, torch::tensor(rows, torch::kLong).to(x.device()));
   }
 
   // From the sums over the job, the same on every rank, to the update, or to none.

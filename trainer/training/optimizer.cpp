@@ -41,9 +41,10 @@ class Adam : public Optimizer {
   void step(torch::Tensor& gradient, double divisor, double rate) override {
     torch::NoGradGuard no_grad;
     ++steps_;
-    const torch::Tensor scale = torch::full({}, divisor, torch::kFloat);
+    const torch::Tensor scale = torch::full({}, divisor, values_.options().dtype(torch::kFloat));
     for (const Group& group : groups_) {
-      torch::Tensor steps = torch::full({}, static_cast<float>(steps_), torch::kFloat);
+      torch::Tensor steps =
+          torch::full({}, static_cast<float>(steps_), values_.options().dtype(torch::kFloat));
       if (options_.kind == "adamw") {
         at::_fused_adamw_({group.of(values_)}, {group.of(gradient)}, {group.of(first_moment_)},
                           {group.of(second_moment_)}, {}, {steps}, rate, options_.beta1,
@@ -81,7 +82,7 @@ class Sgd : public Optimizer {
   void step(torch::Tensor& gradient, double divisor, double rate) override {
     torch::NoGradGuard no_grad;
     ++steps_;
-    const torch::Tensor scale = torch::full({}, divisor, torch::kFloat);
+    const torch::Tensor scale = torch::full({}, divisor, values_.options().dtype(torch::kFloat));
     for (const Group& group : groups_) {
       at::_fused_sgd_({group.of(values_)}, {group.of(gradient)}, {group.of(momentum_)},
                       group.weight_decay, options_.momentum, rate, /*dampening=*/0.0,

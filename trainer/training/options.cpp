@@ -23,6 +23,9 @@ void declare(OptionTable& table, TrainingOptions& options) {
             "pieces in which each shard is computed, one after another, so that less memory is "
             "needed",
             between(1, 4096));
+  table.add("training.device", &options.device,
+            "where the model is computed: cpu, or cuda: one NVIDIA GPU a rank",
+            one_of({"cpu", "cuda"}));
   table.add("training.threads", &options.threads,
             "threads of a rank; part of the run, so that its bits don't depend on the machine",
             between(1, 1024));

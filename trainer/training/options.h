@@ -17,13 +17,14 @@ struct TrainingOptions {
   std::string sum = "fast";       // or reproducible
   std::int64_t shards = 8;        // V: of a batch, with reproducible sums
   std::int64_t accumulation = 1;  // pieces in which a shard is computed, one after another
+  std::string device = "cpu";     // or cuda
   std::int64_t threads = 1;       // of a rank
   double clip = 0.0;              // largest norm of the mean gradient; 0: none
   double average = 0.0;           // decay of the parameters' running mean a step; 0: none
-  std::string not_finite =
-      "stop";  // or skip: what a step does whose ELBO or gradient is not finite
-  double spike =
-      0.0;  // a step is skipped whose gradient is so many times as long as usual; 0: none
+  // What a step does whose ELBO or gradient is not finite: stop the run, or skip.
+  std::string not_finite = "stop";
+  // A step is skipped whose gradient is so many times as long as usual; 0: none.
+  double spike = 0.0;
   std::string compare = "1000 steps";  // an Interval: how often replicas are compared
 };
 

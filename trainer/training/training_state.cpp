@@ -38,7 +38,9 @@ ValidationReport validation_from_json(const Json& json) {
 
 NamedTensors copies(const NamedTensors& views) {
   NamedTensors copied;
-  for (const auto& [name, view] : views) copied.emplace(name, view.detach().clone());
+  for (const auto& [name, view] : views)
+    copied.emplace(name, view.detach().to(torch::kCPU, view.scalar_type(), /*non_blocking=*/false,
+                                          /*copy=*/true));
   return copied;
 }
 
