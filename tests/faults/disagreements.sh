@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Ranks that don't do the same: one leaves a collective out (13), or has another configuration, program or library (14);
+# and data whose parts don't fit together (15). All ranks end, in seconds, and say what differs.
+source "${BASH_SOURCE[0]%/*}/common.sh"
+small_run
+mpi=(timeout -k 5 40 mpirun -q --oversubscribe --bind-to none --mca mpi_yield_when_idle 1)
+
+# left_out NUMBER [-x VARIABLE=VALUE...]: rank 1 leaves out the NUMBERth collective.
+left_out() {
+  local at=$1 since=$SECONDS
+  shift
+  rm -rf run
+  status=0
+  "${mpi[@]}" -x LD_PRELOAD="$FAULT_TOOLS/faults_collectives.so" -x SKIP_RANK=1 -x SKIP_AT="$at" \
+    -x SKIP_TOTAL="$PWD/total" "$@" -n "${job_size:-2}" \
+    "$elbow" train --config c.toml --run run --checkpoint.every never >output 2>&1 </dev/null || status=$?
+  ((SECONDS - since <= 10)) || fail "collective $at: it took $((SECONDS - since)) s"
+}
+
+# The job ends with 5, and says, once, what each rank called.
+is_named() {
+  checks=$((checks + 1))
+  # A rank that has lost a text stumbles over that before it comes to another collective.
+  if [[ $status == 1 ]] && grep -q "^elbow: \[rank 1\] .*json" output; then return; fi
+  [[ $status == 5 ]] || fail "collective $at: exit code $status"
+  # One exchange of parts of gradients in the place of another is known by the sizes alone.
+  if ! grep -q "^elbow: all_to_all: what is sent and what is received differ in size" output; then
+    says "the ranks called different collectives: rank 0: "
+    says "; rank 1: "
+  fi
+  [[ $(grep -c "^elbow: " output) == 1 ]] || fail "both ranks said so"
+}
+
+# 13. Each collective of a run once: in preparing, in steps, validations, checkpoints, at the end; as one that the rank
+# never came to. Not the very last: nothing comes after them that would tell. And some that it counted, but that were lost.
+left_out 0
+[[ $status == 0 ]] || fail "exit code $status of the undisturbed run"
+total=$(<total)
+((total >= 60)) || fail "a run has only $total collectives"
+step=1
+[[ $extent == full ]] || step=30
+for ((at = 1; at <= total - 3; at += step)); do
+  left_out "$at" -x SKIP_RENUMBER=1
+  is_named
+done
+for at in 2 30 50 51; do
+  left_out "$at"
+  is_named
+done
+# Five ranks, of which one leaves out several in a row.
+job_size=5 left_out 60 -x SKIP_COUNT=3 -x SKIP_RENUMBER=1
+is_named
+
+# 14. Refused before the first step, and before a run directory is made.
+# different TEXT RANK0... -- RANK1...: two ranks started by different commands.
+different() {
+  local text=$1 first=()
+  shift
+  while [[ $1 != -- ]]; do first+=("$1") && shift; done
+  shift
+  rm -rf run
+  expect 5 "${mpi[@]}" -n 1 "${first[@]}" train --config c.toml --run run : \
+    -n 1 "$@" train --config c.toml --run run
+  says "the ranks differ: $text"
+  [[ $(grep -c "the ranks differ" output) == 1 ]] || fail "both ranks said so"
+  [[ ! -e run ]] || fail "a refused job made a run directory"
+}
+different "training.seed is 1 on rank 0, but training.seed is 2 on rank 1" \
+  "$elbow" -- -x ELBOW_TRAINING_SEED=2 "$elbow"
+different "data.window is 4096 on rank 0, but data.window is 8192 on rank 1" \
+  -x ELBOW_DATA_WINDOW=4096 "$elbow" -- "$elbow"
+different "model.widths is " "$elbow" -- -x "ELBOW_MODEL_WIDTHS=[9]" "$elbow"
+different "checkpoint.every is " "$elbow" -- -x "ELBOW_CHECKPOINT_EVERY=9 steps" "$elbow"
+# A configuration file that one host has in an older version.
+mkdir -p other && sed 's/batch = 8/batch = 16/' c.toml >other/c.toml
+expect 5 "${mpi[@]}" -n 1 "$elbow" train --config c.toml --run run : -n 1 "$elbow" train --config other/c.toml --run run
+says "training.batch is 8 on rank 0, but training.batch is 16 on rank 1"
+# Another build of the program: its commit is another.
+commit=$("$elbow" --version | sed 's/.*(\(.*\))/\1/')
+python3 - "$elbow" "$commit" <<'PY'
+import sys
+program = open(sys.argv[1], "rb").read()
+commit = sys.argv[2].encode()[:8]  # the compiler may have put a longer text into instructions, piece by piece
+assert commit in program
+open("elbow-other", "wb").write(program.replace(commit, (b"1" if commit[:1] == b"0" else b"0") + commit[1:]))
+PY
+chmod +x elbow-other
+different "commit is $commit on rank 0, but commit is " "$elbow" -- "$PWD/elbow-other"
+different "hdf5 is " "$elbow" -- -x LD_PRELOAD="$FAULT_TOOLS/faults_library.so" "$elbow"
+says "hdf5 is 1.99.7 on rank 1"
+# Files of the same name with another content on one host.
+pictures 49 | tail -c +65 | idx images2 03 48 8 8
+(cd other && expect 0 "$elbow" data import idx --images ../images2 --output d.h5 --split train)
+expect 5 "${mpi[@]}" -n 1 "$elbow" train --config c.toml --run "$PWD/run" : \
+  -n 1 -wdir "$PWD/other" "$elbow" train --config ../c.toml --run "$PWD/run"
+says "the fingerprint of the training data is"
+
+# 15. Parts of a data set that have another shape, or another type; alone and as two ranks.
+mkdir parts
+cp d.h5 parts/a.h5
+pictures 54 | head -c 3456 | idx wide 03 48 8 9
+expect 0 "$elbow" data import idx --images wide --output parts/b.h5 --split train
+for command in "$elbow" "${mpi[*]} -n 2 $elbow"; do
+  read -ra words <<<"$command"
+  expect 3 "${words[@]}" train --config c.toml --run run --data.train 'parts/*.h5:/train/images'
+  says "parts/b.h5:/train/images"
+  says "[8, 9]"
+  [[ ! -e run ]] || fail "unreadable data left a run directory"
+done
+rm parts/b.h5
+awk 'BEGIN { for (i = 0; i < 3072; ++i) print i % 7 / 7 }' | "$FAULT_TOOLS/faults_floats" parts/b.h5 /train/images 48 8 8
+expect 3 "$elbow" train --config c.toml --run run --data.train 'parts/*.h5:/train/images'
+says "parts/b.h5:/train/images"
+says "float32"
+finish
