@@ -22,6 +22,9 @@ constexpr std::size_t kNamesInMessage = 8;
 void prepare_library() {
   // An administrator's own setting is respected.
   ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
+  // Handles close themselves; what a full disk left unclosed makes the library's own clean-up at
+  // exit crash. It refuses where others have used the library before: then the clean-up is theirs.
+  (void)H5dont_atexit();
   bool ready = H5open() >= 0;
   ready = H5PLset_loading_state(0) >= 0 && ready;
   if (!ready) throw DataError("the HDF5 library cannot be initialised");

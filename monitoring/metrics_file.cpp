@@ -24,22 +24,19 @@ Json to_json(const MetricsFields& fields) {
   return object;
 }
 
-bool is_beyond(const std::string& line, std::int64_t last_step) {
-  const Json object = Json::parse(line, nullptr, false);
-  if (!object.is_object()) return true;  // not written by us: nothing after it can be trusted
-  const auto step = object.find("step");
-  return step != object.end() && step->is_number() &&
-         step->get<double>() > static_cast<double>(last_step);
-}
+// What is kept of a file: whole lines at its beginning.
+struct Kept {
+  std::int64_t bytes = 0;
+  std::int64_t lines = 0;
+};
 
-// Bytes at the beginning of the file that are whole lines to keep.
-std::int64_t bytes_to_keep(const std::filesystem::path& path,
-                           std::optional<std::int64_t> last_step) {
+Kept lines_to_keep(const std::filesystem::path& path, std::optional<std::int64_t> most) {
   std::ifstream file(path, std::ios::binary);
-  std::int64_t kept = 0;
-  for (std::string line; std::getline(file, line) && !file.eof();) {
-    if (last_step && is_beyond(line, *last_step)) break;
-    kept += static_cast<std::int64_t>(line.size()) + 1;
+  Kept kept;
+  for (std::string line;
+       (!most || kept.lines < *most) && std::getline(file, line) && !file.eof();) {
+    kept.bytes += static_cast<std::int64_t>(line.size()) + 1;
+    ++kept.lines;
   }
   return kept;
 }
@@ -65,9 +62,11 @@ void replace_by_beginning(const std::filesystem::path& path, std::int64_t bytes)
 
 }  // namespace
 
-MetricsFile::MetricsFile(std::filesystem::path path, std::optional<std::int64_t> last_step)
+MetricsFile::MetricsFile(std::filesystem::path path, std::optional<std::int64_t> lines)
     : path_(std::move(path)) {
-  size_ = bytes_to_keep(path_, last_step);
+  const Kept kept = lines_to_keep(path_, lines);
+  size_ = kept.bytes;
+  lines_ = kept.lines;
   if (std::filesystem::exists(path_)) replace_by_beginning(path_, size_);
   fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (fd_ < 0) fail("open", errno);
@@ -90,6 +89,7 @@ void MetricsFile::append(const MetricsFields& figures, const MetricsFields& time
     done += static_cast<std::size_t>(written);
   }
   size_ += static_cast<std::int64_t>(line.size());
+  ++lines_;
 }
 
 void MetricsFile::fail(const std::string& what, int error_number) {

@@ -23,11 +23,11 @@ using MetricsFields = std::vector<std::pair<std::string, MetricsValue>>;
 class MetricsFile {
  public:
   // Creates the file, or opens it to append. A last line that a crash left without its end is
-  // dropped. With `last_step`, so is everything from the first line on whose "step" is beyond it: a
+  // dropped. With `lines`, so is everything behind the first so many: a
   // run that continues from a checkpoint does those steps again.
   // Throws CheckpointError naming the file.
   explicit MetricsFile(std::filesystem::path path,
-                       std::optional<std::int64_t> last_step = std::nullopt);
+                       std::optional<std::int64_t> lines = std::nullopt);
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
@@ -40,12 +40,15 @@ class MetricsFile {
   // without its metrics.
   void append(const MetricsFields& figures, const MetricsFields& time);
 
+  std::int64_t lines() const { return lines_; }  // in the file, those kept included
+
  private:
   [[noreturn]] void fail(const std::string& what, int error_number);
 
   std::filesystem::path path_;
   int fd_ = -1;
   std::int64_t size_ = 0;  // bytes of whole lines
+  std::int64_t lines_ = 0;
 };
 
 }  // namespace elbow

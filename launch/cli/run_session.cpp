@@ -69,6 +69,11 @@ void RunSession::restore(TrainingState& state, const Json& about) {
 void RunSession::begin(const Configuration& configuration, const std::string& toml,
                        const Json& about, const Observation& observation, TrainingState& state,
                        const Course& course, int ranks) {
+  const int before = directory_.last_ranks();
+  if (checkpoint_ && before != ranks && configuration.training.sum == "fast") {
+    log::info("{} before, now {}: the same samples and noise, sums to rounding",
+              counted(before, "rank"), ranks);
+  }
   started_ = std::chrono::steady_clock::now();
   first_sample_ = state.record().samples;
   directory_.begin_session(toml, about, ranks, state.record().step, changed_);

@@ -46,6 +46,7 @@ class TrainCommand {
       : arguments_(arguments), comm_(comm), table_(configuration_.table()) {}
 
   void run() {
+    catch_stop_signals();  // one that comes before the first step ends the run after it
     together(comm_, [&] {
       resolve(table_, arguments_.config, arguments_.given);
       schedule_ = schedule();
@@ -216,7 +217,6 @@ class TrainCommand {
 
   // `tensors` carries the tensors of the model, wherever they are.
   TrainingEnd train_and_report(Communicator& tensors) {
-    catch_stop_signals();
     CheckpointWriter checkpoints(comm_, paths().checkpoints(), configuration_.checkpoint,
                                  generation_, [this] { session_->lease().require_held(); });
     TrainingJob job{tensors,

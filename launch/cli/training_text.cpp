@@ -76,11 +76,11 @@ void log_summary(TrainingEnd end, const TrainingRecord& record, std::int64_t sam
             human_count(samples), human_duration(seconds),
             human_count(std::llround(static_cast<double>(samples) / seconds)));
   if (record.skipped_samples > 0) {
-    log::warning("{} samples were left out: they hold a NaN or an infinity",
-                 human_count(record.skipped_samples));
+    log::warning("{} left out: a NaN or an infinity in them",
+                 counted(record.skipped_samples, "sample"));
   }
   if (record.skipped_steps > 0) {
-    log::warning("{} steps made no update: see above", human_count(record.skipped_steps));
+    log::warning("{} made no update: see above", counted(record.skipped_steps, "step"));
   }
   if (record.best) {
     const Figures& figures = record.best->figures;

@@ -28,7 +28,7 @@ for name in "${names[@]}"; do
     expect 1 ranks "$n" train --config c.toml --run "$name-stop-$n" "${common[@]}" --data.train $name.h5:/train/images
     [[ $(grep -c "^elbow: " output) == 1 ]] || fail "several ranks said so"
     grep "^elbow: " output >said-now
-    grep -q "^elbow: the \(ELBO\|gradient\) became -\?\(nan\|inf\) at step 4: " said-now || fail "it does not say what happened"
+    grep -q "^elbow: the \(ELBO\|gradient\) is no longer finite at step 4: " said-now || fail "it does not say what happened"
     [[ ! -e said ]] || same said said-now
     mv said-now said
     # Skip: once an epoch, and the rest goes on.

@@ -96,7 +96,7 @@ start_job() {
   : >output
   mpirun -q --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 \
     -x LD_PRELOAD="$FAULT_TOOLS/faults_syscalls.so" -x FAULT_UNDER="$PWD/$run" -x FAULT_PACE="${pace:-0}" "$@" -n "$n" \
-    "$elbow" train --config "${config:-c.toml}" --run "$run" >output 2>&1 </dev/null &
+    "$elbow" train --config "${config:-c.toml}" --run "$run" --record-samples >output 2>&1 </dev/null &
   job=$!
   started+=("$job")
 }

@@ -44,12 +44,34 @@ for line in open(f"{sys.argv[1]}/metrics.jsonl"):
 PY
 }
 
+# exactly_once RUN: each of the 41 samples enters each epoch's steps once, counting for each step what the last session
+# that did it has noted.
+exactly_once() {
+  checks=$((checks + 1))
+  python3 - "$1" <<'PY' || fail "not each sample once an epoch"
+import collections, pathlib, sys
+steps = {}  # step -> generation -> samples
+for path in pathlib.Path(sys.argv[1], "consumed").iterdir():
+    for line in path.read_text().splitlines():
+        step, indices = line.split(":")
+        steps.setdefault(int(step), {}).setdefault(path.name[:4], []).extend(map(int, indices.split()))
+per_epoch = collections.defaultdict(list)
+for step, sessions in steps.items():
+    per_epoch[(step - 1) // 6].extend(sessions[max(sessions)])
+assert len(per_epoch) == 10, len(per_epoch)
+for epoch, used in per_epoch.items():
+    assert len(used) == len(set(used)) == 41, (epoch, len(used), len(set(used)))
+    assert set(used) == set(per_epoch[0]), epoch
+PY
+}
+
 networks=(mlp convolutional)
 [[ $extent == full ]] || networks=(convolutional)
 for config in "${networks[@]/%/.toml}"; do
   expect 0 "$elbow" train --config "$config" --run "reference-$config"
   over run 4 2 3 1
   exact run "reference-$config"
+  exactly_once run
   if [[ $extent == full ]]; then
     over run 1 5 2 8 3
     exact run "reference-$config"
@@ -60,6 +82,7 @@ done
 config=fast.toml
 expect 0 "$elbow" train --config $config --run reference-fast
 over run 3 1 2
+exactly_once run
 [[ $(samples run) == "$(samples reference-fast)" ]] || fail "not the same samples in each step"
 [[ $(samples run | tail -n 1) == "60 410" ]] || fail "not all samples: $(samples run | tail -n 1)"
 python3 - <<'PY' || fail "the ELBO is another"

@@ -28,7 +28,7 @@ TOML
 mlp='widths = [24, 16]'
 convolutional='network = "convolutional"\nwidths = [4, 6]'
 plain='batch = 32'
-# 193 samples: batches of 44 in 16 pieces of 2 and 3, the last of an epoch of 17.
+# 193 samples: batches of 44 in 11 shards of 4, the last of an epoch of 17 in 4.
 everything='batch = 44\nclip = 30.0\naccumulation = 2\naverage = 0.9\ndraws = 2'
 sizes=(2 3 4 5 8)
 names=(mlp-plain mlp-everything convolutional-plain convolutional-everything)

@@ -100,9 +100,14 @@ TEST_F(Metrics, DropsAHalfWrittenLastLine) {
   EXPECT_EQ(text(), "");
 }
 
-TEST_F(Metrics, DropsStepsThatWillBeDoneAgain) {
+TEST_F(Metrics, DropsLinesThatWillBeWrittenAgain) {
   put("{\"step\":10}\n{\"note\":1}\n{\"step\":20}\n{\"step\":30}\n{\"step\":40}\n{\"st");
-  MetricsFile(path, 20).append({{"step", std::int64_t{30}}}, {});
+  {
+    MetricsFile file(path, 3);
+    EXPECT_EQ(file.lines(), 3);
+    file.append({{"step", std::int64_t{30}}}, {});
+    EXPECT_EQ(file.lines(), 4);
+  }
   EXPECT_EQ(text(), "{\"step\":10}\n{\"note\":1}\n{\"step\":20}\n{\"step\":30,\"time\":{}}\n");
   MetricsFile(path, 0);
   EXPECT_EQ(text(), "");

@@ -296,6 +296,10 @@ TEST(Coordinators, DecideForAllByRankZerosClockAndAnyRanksSignal) {
   EXPECT_EQ(decisions.stop, Stop::kSignal);
   EXPECT_TRUE(decisions.save && decisions.validate && decisions.any_busy);
 
+  if (ranks().size() > 1) {
+    EXPECT_THROW(coordinator.agree({last ? 4 : 3, 1, true, 0}, false, false), SharedError);
+  }
+
   schedule.time_limit = 1e-9;
   Coordinator limited(ranks(), schedule);
   EXPECT_EQ(limited.agree({1, 0, false, 0}, false, false).stop, Stop::kTimeLimit);

@@ -21,8 +21,9 @@ Request::~Request() {
 }
 
 std::string CollectiveCall::text() const {
-  constexpr const char* kNames[] = {"all_reduce", "start_all_reduce", "broadcast",
-                                    "all_gather", "all_to_all",       "barrier"};
+  constexpr const char* kNames[] = {
+      "all_reduce", "start_all_reduce",      "broadcast", "all_gather", "all_to_all",
+      "barrier",    "the end of the program"};
   return fmt::format("{} of {} {}{}", kNames[static_cast<std::size_t>(collective)], elements,
                      c10::toString(type), on_device ? " on the device" : "");
 }

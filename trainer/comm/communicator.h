@@ -24,7 +24,15 @@ namespace elbow {
 
 enum class Reduction { kSum, kMax };
 
-enum class Collective { kAllReduce, kStartAllReduce, kBroadcast, kAllGather, kAllToAll, kBarrier };
+enum class Collective {
+  kAllReduce,
+  kStartAllReduce,
+  kBroadcast,
+  kAllGather,
+  kAllToAll,
+  kBarrier,
+  kEnd
+};
 
 // What a rank is about to do.
 struct CollectiveCall {

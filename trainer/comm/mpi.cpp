@@ -68,6 +68,7 @@ class MpiCommunicator : public Communicator {
   }
 
   ~MpiCommunicator() override {
+    end_together();
     if (MPI_Finalize() != MPI_SUCCESS) log::warning("MPI did not shut down cleanly");
   }
 
@@ -181,7 +182,19 @@ class MpiCommunicator : public Communicator {
   }
 
  private:
+  // A rank that has left out the last collectives would wait for the others' end, and they for it.
+  void end_together() {
+    if (mismatched_) return;  // said already
+    try {
+      require_match({Collective::kEnd});
+    } catch (const std::exception& error) {
+      if (rank_ == 0) log::error("{}", error.what());
+      abort(static_cast<int>(ExitCode::kCommunication));
+    }
+  }
+
   [[noreturn]] void refuse_mismatch(const CollectiveCall& call) {
+    mismatched_ = true;
     constexpr int kLength = 96;
     const std::string text = fmt::format("{}, its call {}", call.text(), calls_);
     std::vector<char> mine(kLength, '\0');
@@ -212,13 +225,23 @@ class MpiCommunicator : public Communicator {
     check(MPI_Alltoall(outgoing.data(), 1, MPI_INT64_T, incoming.data(), 1, MPI_INT64_T,
                        MPI_COMM_WORLD),
           "MPI_Alltoall");
-    int wrong = 0;
-    for (std::size_t r = 0; r < count; ++r) wrong |= incoming[r] != receive[r].numel() ? 1 : 0;
-    check(MPI_Allreduce(MPI_IN_PLACE, &wrong, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD),
-          "MPI_Allreduce");
-    if (wrong != 0) {
-      throw SharedError("all_to_all: what is sent and what is received differ in size",
-                        ExitCode::kCommunication);
+    // This rank's first disagreement: from, sent, expected.
+    std::int64_t wrong[3] = {-1, 0, 0};
+    for (std::size_t r = count; r-- > 0;) {
+      if (incoming[r] == receive[r].numel()) continue;
+      wrong[0] = static_cast<std::int64_t>(r);
+      wrong[1] = incoming[r];
+      wrong[2] = receive[r].numel();
+    }
+    std::vector<std::int64_t> all(3 * count);
+    check(MPI_Allgather(wrong, 3, MPI_INT64_T, all.data(), 3, MPI_INT64_T, MPI_COMM_WORLD),
+          "MPI_Allgather");
+    for (std::size_t r = 0; r < count; ++r) {
+      if (all[3 * r] < 0) continue;
+      throw SharedError(
+          fmt::format("all_to_all: rank {} sends {} elements to rank {}, which expects {}",
+                      all[3 * r], all[3 * r + 1], r, all[3 * r + 2]),
+          ExitCode::kCommunication);
     }
   }
 
@@ -243,6 +266,7 @@ class MpiCommunicator : public Communicator {
   int size_ = 1;
   int local_rank_ = 0;
   std::int64_t calls_ = 0;
+  bool mismatched_ = false;
 };
 
 }  // namespace

@@ -39,7 +39,9 @@ std::string broadcast_text(Communicator& comm, const std::string& text, int root
   torch::Tensor length = torch::full({1}, static_cast<std::int64_t>(text.size()), torch::kLong);
   comm.broadcast(length, root);
   torch::Tensor bytes = torch::zeros({length.item<std::int64_t>()}, torch::kByte);
-  if (comm.rank() == root) std::memcpy(bytes.data_ptr(), text.data(), text.size());
+  if (comm.rank() == root && !text.empty()) {
+    std::memcpy(bytes.data_ptr(), text.data(), text.size());
+  }
   comm.broadcast(bytes, root);
   return {static_cast<const char*>(bytes.data_ptr()), static_cast<std::size_t>(bytes.numel())};
 }
@@ -90,7 +92,7 @@ std::vector<std::string> gather_text(Communicator& comm, const std::string& text
   const auto length = static_cast<std::int64_t>(text.size());
   const torch::Tensor lengths = comm.all_gather(torch::full({1}, length, torch::kLong)).view(-1);
   torch::Tensor padded = torch::zeros({lengths.max().item<std::int64_t>()}, torch::kByte);
-  std::memcpy(padded.data_ptr(), text.data(), text.size());
+  if (!text.empty()) std::memcpy(padded.data_ptr(), text.data(), text.size());
   const torch::Tensor all = comm.all_gather(padded);
   std::vector<std::string> texts;
   for (int rank = 0; rank < comm.size(); ++rank) {

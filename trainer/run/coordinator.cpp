@@ -1,9 +1,11 @@
 #include "trainer/run/coordinator.h"
 
+#include "trainer/comm/together.h"
+
 namespace elbow {
 namespace {
 
-enum Wish { kStop, kValidate, kSave, kCompare, kBusy, kWishes };
+enum Wish { kStop, kValidate, kSave, kCompare, kBusy, kStep, kMinusStep, kWishes };
 
 }  // namespace
 
@@ -33,7 +35,14 @@ Decisions Coordinator::agree(IntervalPosition position, bool stop_requested, boo
     wish[kSave] = due_now(schedule_.save, position, saved_) ? 1 : 0;
     wish[kCompare] = due_now(schedule_.compare, position, compared_) ? 1 : 0;
   }
+  wish[kStep] = position.steps_done;
+  wish[kMinusStep] = -position.steps_done;
   comm_.all_reduce(wishes, Reduction::kMax);
+  if (wish[kStep] != -wish[kMinusStep]) {
+    throw SharedError(fmt::format("the ranks are at different steps, {} to {}: please report it",
+                                  -wish[kMinusStep], wish[kStep]),
+                      ExitCode::kCommunication);
+  }
   return {static_cast<Stop>(wish[kStop]), wish[kValidate] > 0, wish[kSave] > 0, wish[kCompare] > 0,
           wish[kBusy] > 0};
 }

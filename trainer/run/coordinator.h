@@ -32,8 +32,8 @@ class Coordinator {
   // Time counts from now on.
   Coordinator(Communicator& comm, const Schedule& schedule);
 
-  // Collective, after a step. `position` but for its seconds, which the coordinator knows.
-  // `stop_requested` and `busy` are this rank's own.
+  // Collective, after a step, which must be the same on all ranks (SharedError). `position` but for
+  // its seconds, which the coordinator knows. `stop_requested` and `busy` are this rank's own.
   Decisions agree(IntervalPosition position, bool stop_requested, bool busy);
 
  private:

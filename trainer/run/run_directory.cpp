@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <ctime>
+#include <vector>
+
+#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -56,17 +59,41 @@ void remove_unfinished(const RunPaths& paths) {
   }
 }
 
+// What trainings that were killed had not renamed yet. Our own may be on its way to its name, and
+// that of an evaluation as well.
+void remove_temporaries(const fs::path& root) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(root)) {
+    const std::string name = entry.path().filename().string();
+    const auto mark = name.rfind(".tmp-");
+    if (mark == std::string::npos || name.starts_with("evaluation") ||
+        name.ends_with(fmt::format("-{}", ::getpid())))
+      continue;
+    if (name.find_first_not_of("0123456789", mark + 5) == std::string::npos) {
+      found.push_back(entry.path());
+    }
+  }
+  std::error_code ignored;
+  for (const fs::path& path : found) fs::remove(path, ignored);
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(const fs::path& root)
     : paths_{root}, created_(prepare_folder(root)), lease_(std::make_unique<Lease>(root)) {
   if (fs::exists(paths_.record())) record_ = read_record(paths_.record());
+  remove_temporaries(root);
 }
 
 RunDirectory::~RunDirectory() {
   if (!created_ || !record_.is_null()) return;
   lease_.reset();
   std::error_code ignored;
+  // What a session that could not begin has written says whose the directory is.
+  for (const auto& entry : fs::directory_iterator(paths_.root, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name != "lock" && name != "lease.json") return;
+  }
   fs::remove(paths_.root / "lock", ignored);
   fs::remove(paths_.root / "lease.json", ignored);
   fs::remove(paths_.root, ignored);
@@ -84,6 +111,14 @@ std::string RunDirectory::stored_configuration() const {
 std::string RunDirectory::last_reason() const {
   if (record_.is_null() || record_["sessions"].empty()) return "";
   return record_["sessions"].back().value("reason", "");
+}
+
+int RunDirectory::last_ranks() const {
+  if (record_.is_null() || record_["sessions"].empty()) return 0;
+  const Json& session = record_["sessions"].back();
+  return session.contains("ranks") && session["ranks"].is_number_integer()
+             ? session["ranks"].get<int>()
+             : 0;
 }
 
 void RunDirectory::begin_session(const std::string& configuration, const Json& about, int ranks,

@@ -56,6 +56,8 @@ class RunDirectory {
   std::string stored_configuration() const;  // text of config.toml
   std::string last_reason() const;           // why the last session ended; "" when it did not say
 
+  int last_ranks() const;  // of the last session; 0 when there was none
+
   // A session begins: stores the configuration and appends {started, ranks, ...} to run.json.
   // `about` holds versions and data fingerprints, `changed` the options that differ from those of
   // the session before, a line each. A session from the beginning (`from_step` 0)

@@ -204,8 +204,7 @@ class Loop {
     const std::string what =
         spike && finite
             ? fmt::format("the gradient is {:.3g} long, usual is {:.3g}", norm, record_.usual_norm)
-            : fmt::format("the {} became {}", std::isfinite(elbo) ? "gradient" : "ELBO",
-                          std::isfinite(elbo) ? norm : elbo);
+            : fmt::format("the {} is no longer finite", std::isfinite(elbo) ? "gradient" : "ELBO");
     record_.skipped_steps += 1;
     record_.skipped_in_a_row += 1;
     if (!spike && job_.training.not_finite == "stop") refuse_to_go_on(what, "");
@@ -262,7 +261,7 @@ class Loop {
       }
     });
     if (!std::isfinite(report.figures.elbo)) {
-      refuse_to_go_on(fmt::format("the ELBO of the validation became {}", report.figures.elbo), "");
+      refuse_to_go_on("the ELBO of the validation is no longer finite", "");
     }
     report.best = !record_.best || report.figures.elbo > record_.best->figures.elbo;
     record_.validations_without_gain = report.best ? 0 : record_.validations_without_gain + 1;

@@ -44,6 +44,26 @@ TEST_F(RunDirectories, GoFromNewToUnfinishedToFinished) {
   EXPECT_EQ(run.last_reason(), "finished");
 }
 
+TEST_F(RunDirectories, AreClearedOfWhatKilledProcessesLeft) {
+  { RunDirectory(root_).begin_session("", {}, 1, 0); }
+  for (const char* name : {"run.json.tmp-4711", "parameters.safetensors.tmp-1", "notes.tmp-x"}) {
+    std::ofstream(root_ / name) << "half";
+  }
+  RunDirectory run(root_);
+  EXPECT_FALSE(std::filesystem::exists(root_ / "run.json.tmp-4711"));
+  EXPECT_FALSE(std::filesystem::exists(root_ / "parameters.safetensors.tmp-1"));
+  EXPECT_TRUE(std::filesystem::exists(root_ / "notes.tmp-x"));
+}
+
+// A disk that fails after the first file leaves a directory that the next start takes.
+TEST_F(RunDirectories, WhereASessionCouldNotBeginAreStillOurs) {
+  {
+    RunDirectory run(root_);
+    std::ofstream(root_ / "config.toml") << "[model]";
+  }
+  EXPECT_EQ(message_for(root_), "");
+}
+
 TEST_F(RunDirectories, BeginningAgainRemovesWhatAnUnfinishedSessionLeft) {
   const RunPaths paths{root_};
   {
