@@ -24,19 +24,24 @@ Json to_json(const MetricsFields& fields) {
   return object;
 }
 
-// What is kept of a file: whole lines at its beginning.
-struct Kept {
-  std::int64_t bytes = 0;
-  std::int64_t lines = 0;
-};
+bool is_beyond(const std::string& line, const MetricsCut& cut) {
+  const Json object = Json::parse(line, nullptr, false);
+  if (!object.is_object()) return true;  // not written by us: nothing after it can be trusted
+  const auto step = object.find("step");
+  if (step == object.end() || !step->is_number()) return false;
+  const auto last = static_cast<double>(cut.last_step);
+  return step->get<double>() > last ||
+         (step->get<double>() == last && !cut.key.empty() && object.contains(cut.key));
+}
 
-Kept lines_to_keep(const std::filesystem::path& path, std::optional<std::int64_t> most) {
+// Bytes at the beginning of the file that are whole lines to keep.
+std::int64_t bytes_to_keep(const std::filesystem::path& path,
+                           const std::optional<MetricsCut>& cut) {
   std::ifstream file(path, std::ios::binary);
-  Kept kept;
-  for (std::string line;
-       (!most || kept.lines < *most) && std::getline(file, line) && !file.eof();) {
-    kept.bytes += static_cast<std::int64_t>(line.size()) + 1;
-    ++kept.lines;
+  std::int64_t kept = 0;
+  for (std::string line; std::getline(file, line) && !file.eof();) {
+    if (cut && is_beyond(line, *cut)) break;
+    kept += static_cast<std::int64_t>(line.size()) + 1;
   }
   return kept;
 }
@@ -62,11 +67,9 @@ void replace_by_beginning(const std::filesystem::path& path, std::int64_t bytes)
 
 }  // namespace
 
-MetricsFile::MetricsFile(std::filesystem::path path, std::optional<std::int64_t> lines)
+MetricsFile::MetricsFile(std::filesystem::path path, const std::optional<MetricsCut>& cut)
     : path_(std::move(path)) {
-  const Kept kept = lines_to_keep(path_, lines);
-  size_ = kept.bytes;
-  lines_ = kept.lines;
+  size_ = bytes_to_keep(path_, cut);
   if (std::filesystem::exists(path_)) replace_by_beginning(path_, size_);
   fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (fd_ < 0) fail("open", errno);
@@ -89,7 +92,6 @@ void MetricsFile::append(const MetricsFields& figures, const MetricsFields& time
     done += static_cast<std::size_t>(written);
   }
   size_ += static_cast<std::int64_t>(line.size());
-  ++lines_;
 }
 
 void MetricsFile::fail(const std::string& what, int error_number) {

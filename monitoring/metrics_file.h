@@ -15,6 +15,13 @@ namespace elbow {
 using MetricsValue = std::variant<std::int64_t, double, std::string>;
 using MetricsFields = std::vector<std::pair<std::string, MetricsValue>>;
 
+// Where a run that goes on cuts the file of the sessions before: it will write what is behind
+// again.
+struct MetricsCut {
+  std::int64_t last_step = 0;  // lines whose "step" is beyond it go, from the first on
+  std::string key;             // so do those of last_step that hold this key; "": they stay
+};
+
 // Appends lines such as
 //   {"step":10,"epoch":1,"elbo":-102.25,"time":{"seconds":1.5,"ranks":2}}
 // in the order given. Doubles are written so that they read back as the same bits. What depends on
@@ -23,11 +30,8 @@ using MetricsFields = std::vector<std::pair<std::string, MetricsValue>>;
 class MetricsFile {
  public:
   // Creates the file, or opens it to append. A last line that a crash left without its end is
-  // dropped. With `lines`, so is everything behind the first so many: a
-  // run that continues from a checkpoint does those steps again.
-  // Throws CheckpointError naming the file.
-  explicit MetricsFile(std::filesystem::path path,
-                       std::optional<std::int64_t> lines = std::nullopt);
+  // dropped, and so is what is behind the cut. Throws CheckpointError naming the file.
+  explicit MetricsFile(std::filesystem::path path, const std::optional<MetricsCut>& cut = {});
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
@@ -40,15 +44,12 @@ class MetricsFile {
   // without its metrics.
   void append(const MetricsFields& figures, const MetricsFields& time);
 
-  std::int64_t lines() const { return lines_; }  // in the file, those kept included
-
  private:
   [[noreturn]] void fail(const std::string& what, int error_number);
 
   std::filesystem::path path_;
   int fd_ = -1;
   std::int64_t size_ = 0;  // bytes of whole lines
-  std::int64_t lines_ = 0;
 };
 
 }  // namespace elbow

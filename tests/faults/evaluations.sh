@@ -3,8 +3,8 @@
 source "${BASH_SOURCE[0]%/*}/common.sh"
 small_run
 expect 0 "$elbow" train --config c.toml --run run
-evaluate=("$elbow" evaluate "$PWD/run" --data d.h5:/train/images --samples 7 --block 16 --output "$PWD/out/e.json"
-  --per-image "$PWD/out/e.h5")
+evaluation=("$elbow" evaluate "$PWD/run" --data d.h5:/train/images --output "$PWD/out/e.json" --per-image "$PWD/out/e.h5")
+evaluate=("${evaluation[@]}" --samples 7 --block 16)
 
 # counted FOLDER: the evaluation there is of all samples, and the same bytes as the first.
 counted() {
@@ -59,7 +59,7 @@ rounds=6
 mkdir out
 for ((round = 0; round < rounds; ++round)); do
   # Enough draws to take a while.
-  mpirun -q --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 3 "${evaluate[@]}" --samples 50000 --block 4 \
+  mpirun -q --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 3 "${evaluation[@]}" --samples 400000 --block 4 \
     >output 2>&1 </dev/null &
   job=$!
   started+=("$job")

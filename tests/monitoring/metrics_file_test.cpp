@@ -100,17 +100,23 @@ TEST_F(Metrics, DropsAHalfWrittenLastLine) {
   EXPECT_EQ(text(), "");
 }
 
-TEST_F(Metrics, DropsLinesThatWillBeWrittenAgain) {
+TEST_F(Metrics, DropsStepsThatWillBeDoneAgain) {
   put("{\"step\":10}\n{\"note\":1}\n{\"step\":20}\n{\"step\":30}\n{\"step\":40}\n{\"st");
-  {
-    MetricsFile file(path, 3);
-    EXPECT_EQ(file.lines(), 3);
-    file.append({{"step", std::int64_t{30}}}, {});
-    EXPECT_EQ(file.lines(), 4);
-  }
+  MetricsFile(path, MetricsCut{20, ""}).append({{"step", std::int64_t{30}}}, {});
   EXPECT_EQ(text(), "{\"step\":10}\n{\"note\":1}\n{\"step\":20}\n{\"step\":30,\"time\":{}}\n");
-  MetricsFile(path, 0);
+  MetricsFile(path, MetricsCut{0, ""});
   EXPECT_EQ(text(), "");
+}
+
+// A run that stopped before the validation of a step, went on, made it, and was killed: it will be
+// made once more.
+TEST_F(Metrics, DropsLinesOfTheLastStepThatHoldAKey) {
+  put("{\"step\":10,\"validation\":1}\n{\"step\":20}\n{\"step\":20,\"validation\":2}\n");
+  MetricsFile(path, MetricsCut{20, ""});
+  EXPECT_EQ(text(),
+            "{\"step\":10,\"validation\":1}\n{\"step\":20}\n{\"step\":20,\"validation\":2}\n");
+  MetricsFile(path, MetricsCut{20, "validation"});
+  EXPECT_EQ(text(), "{\"step\":10,\"validation\":1}\n{\"step\":20}\n");
 }
 
 TEST_F(Metrics, FullDiskIsSaidOnceAndLeavesWholeLines) {

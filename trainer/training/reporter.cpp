@@ -17,7 +17,7 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
 Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
                    const Course& course, std::int64_t epochs, int ranks,
                    const TrainingRecord& start, const nlohmann::ordered_json& earlier)
-    : metrics_(metrics, earlier.is_object() ? earlier.at("lines").get<std::int64_t>() : 0),
+    : metrics_(metrics, MetricsCut{start.step, start.validation_due ? "validation_elbo" : ""}),
       every_(every),
       course_(course),
       ranks_(ranks),
@@ -30,8 +30,7 @@ Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
 }
 
 nlohmann::ordered_json Reporter::to_json() const {
-  return {{"lines", metrics_.lines()},
-          {"count", window_.count},
+  return {{"count", window_.count},
           {"elbo", window_.elbo},
           {"reconstruction", window_.reconstruction},
           {"kl", window_.kl}};

@@ -26,7 +26,7 @@ class Reporter {
 
   void step(const StepReport& report);
   void validation(const ValidationReport& report);
-  // The sums that the next line will be made of, and the lines that there are.
+  // The sums that the next line will be made of.
   nlohmann::ordered_json to_json() const;
   void validating();  // the line says so until the next step
   void finish() { progress_.finish(); }
