@@ -19,6 +19,7 @@ enum class Purpose : std::uint32_t {
   kPosterior = 6,       // draws from q(z | x) in training
   kEvaluation = 7,      // draws from q(z | x) in evaluation
   kSampling = 8,        // draws from p(z) and p(x | z)
+  kSyntheticCars = 32,  // shapes and colours of the importer's cars; index: model
 };
 
 // Evaluation has no epoch of its own: its dither and binarisation are drawn at this one, which no

@@ -1,20 +1,23 @@
 // elbow data: what happens to files before training.
+#include <filesystem>
 #include <iostream>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
 #include "data/idx.h"
 #include "data/inspect.h"
+#include "data/synthetic_import.h"
 #include "launch/cli/commands.h"
 
 namespace elbow {
 namespace {
 
-void run_import(const IdxImport& import) {
-  const std::vector<Imported> written = import_idx(import);
-  const std::string file = import.output.string();
+void tell(const std::filesystem::path& output, const std::vector<Imported>& written) {
+  const std::string file = output.string();
   std::cout << "written to " << file << "\n";
   for (const Imported& data_set : written) {
     std::cout << fmt::format("  {:<20} {}\n", data_set.path, shape_text(data_set.shape));
@@ -23,11 +26,9 @@ void run_import(const IdxImport& import) {
             << std::endl;
 }
 
-void add_import_command(CLI::App& data, Action& action) {
-  CLI::App* import = data.add_subcommand("import", "Bring other formats into HDF5");
-  import->require_subcommand(1);
+void add_idx_command(CLI::App& import, Action& action) {
   auto arguments = std::make_shared<IdxImport>();
-  CLI::App* idx = import->add_subcommand(
+  CLI::App* idx = import.add_subcommand(
       "idx",
       "IDX files (MNIST, Fashion-MNIST, EMNIST ...), plain or .gz, into an HDF5 file as\n"
       "/SPLIT/images and /SPLIT/labels. The file is written under another name, checked and then\n"
@@ -44,8 +45,51 @@ void add_import_command(CLI::App& data, Action& action) {
       ->type_name("FILE");
   idx->add_option("--split", arguments->split, "group to write [train]")->type_name("NAME");
   idx->add_flag("--replace", arguments->replace, "replace the group if it is there already");
-  idx->callback(
-      [arguments, &action] { action = on_rank_0([arguments] { run_import(*arguments); }); });
+  idx->callback([arguments, &action] {
+    action = on_rank_0([arguments] { tell(arguments->output, import_idx(*arguments)); });
+  });
+}
+
+// What the importers of a group share.
+template <typename Import>
+void add_output_options(CLI::App& command, Import& import) {
+  command.add_option("--output", import.output, "HDF5 file to make or to add to")
+      ->required()
+      ->type_name("FILE");
+  command.add_option("--group", import.group, "group to write [cars]")->type_name("NAME");
+  command.add_flag("--replace", import.replace, "replace the group if it is there already");
+}
+
+void add_synthetic_command(CLI::App& import, Action& action) {
+  auto arguments = std::make_shared<SyntheticImport>();
+  CLI::App* command = import.add_subcommand(
+      "synthetic",
+      "Pictures of cars that don't exist, from all sides, with the factors they were drawn from:\n"
+      "/GROUP/images, labels (indices of model, azimuth, elevation), factors (the same with "
+      "angles\n"
+      "in degrees) and model_labels. The elevation varies fastest, the model slowest. Body "
+      "(saloon,\n"
+      "estate, pickup, van), lengths, heights, slants, wheels and colours vary with the model; "
+      "the\n"
+      "pictures are the same, bit for bit, on every machine.\n\n"
+      "  elbow data import synthetic --output cars.h5");
+  add_output_options(*command, *arguments);
+  command->add_option("--models", arguments->models, "cars, up to 100000 [183]");
+  command->add_option("--azimuths", arguments->azimuths, "directions all around, up to 720 [24]");
+  command->add_option("--elevations", arguments->elevations,
+                      "heights from 5 to 41 degrees, up to 90 [4]");
+  command->add_option("--size", arguments->size, "pixels along an edge, 8 to 512 [64]");
+  command->add_option("--seed", arguments->seed, "other seeds are other cars [1]");
+  command->callback([arguments, &action] {
+    action = on_rank_0([arguments] { tell(arguments->output, import_synthetic(*arguments)); });
+  });
+}
+
+void add_import_command(CLI::App& data, Action& action) {
+  CLI::App* import = data.add_subcommand("import", "Bring other formats into HDF5");
+  import->require_subcommand(1);
+  add_idx_command(*import, action);
+  add_synthetic_command(*import, action);
 }
 
 void add_inspect_command(CLI::App& data, Action& action) {

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Pictures of cars: drawn, looked at, written beside others and again, and what is refused.
+source "${BASH_SOURCE[0]%/*}/program.sh"
+
+synthetic=("$elbow" data import synthetic --models 4 --azimuths 6 --elevations 2 --size 16)
+expect 0 "${synthetic[@]}" --output a.h5
+says "/cars/images         [48, 16, 16, 3]"
+says "/cars/model_labels   [48]"
+expect 0 "$elbow" data inspect a.h5
+says "/cars/factors"
+expect 0 "${synthetic[@]}" --output b.h5
+same a.h5 b.h5
+expect 3 "${synthetic[@]}" --output a.h5
+says "--replace"
+same a.h5 b.h5
+expect 0 "${synthetic[@]}" --output a.h5 --group others --seed 2
+says "/others/labels"
+expect 0 "${synthetic[@]}" --output a.h5 --replace
+expect 2 "$elbow" data import synthetic
+says "--output"
+expect 2 "$elbow" data import synthetic --output c.h5 --models 0
+says "--models 0 must be from 1"
+expect 2 "$elbow" data import synthetic --output c.h5 --size 1000
+says "--size 1000 must be from 8 to 512"
+expect 2 "$elbow" data import synthetic --output c.h5 --azimuths many
+says "--azimuths"
+[[ ! -e c.h5 ]] || fail "a refused command wrote a file"
+
+finish
