@@ -63,6 +63,8 @@ elbow_find(random123 Random123/philox.h "")
 elbow_find(xxhash xxhash.h xxhash)
 elbow_find(spng spng.h spng)
 elbow_find(deflate libdeflate.h deflate)
+elbow_find(matio matio.h matio)
+elbow_find(archive archive.h archive)
 elbow_package(prometheus prometheus-cpp prometheus-cpp::pull)
 # The web server inside it: its callbacks are spoken to directly.
 elbow_package(civetweb civetweb civetweb::civetweb-cpp)

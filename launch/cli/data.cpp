@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "data/cars3d.h"
 #include "data/idx.h"
 #include "data/inspect.h"
 #include "data/synthetic_import.h"
@@ -85,11 +86,33 @@ void add_synthetic_command(CLI::App& import, Action& action) {
   });
 }
 
+void add_cars3d_command(CLI::App& import, Action& action) {
+  auto arguments = std::make_shared<Cars3dImport>();
+  CLI::App* command = import.add_subcommand(
+      "cars3d",
+      "Cars3D (Reed et al. 2015) from its archive, or from a folder with its files, as\n"
+      "/GROUP/images, labels (indices of model, azimuth, elevation) and model_labels. The "
+      "elevation\n"
+      "varies fastest, the model slowest, in the order of list.txt. Nothing is unpacked to "
+      "disk.\n\n"
+      "  elbow data import cars3d --source nips2015-analogy-data.tar.gz --output cars3d.h5");
+  command->add_option("--source", arguments->source, "the archive, or a folder that holds list.txt")
+      ->required()
+      ->type_name("FILE");
+  add_output_options(*command, *arguments);
+  command->add_option("--size", arguments->size,
+                      "pixels along an edge, at most the archive's 128; averages over areas [64]");
+  command->callback([arguments, &action] {
+    action = on_rank_0([arguments] { tell(arguments->output, import_cars3d(*arguments)); });
+  });
+}
+
 void add_import_command(CLI::App& data, Action& action) {
   CLI::App* import = data.add_subcommand("import", "Bring other formats into HDF5");
   import->require_subcommand(1);
   add_idx_command(*import, action);
   add_synthetic_command(*import, action);
+  add_cars3d_command(*import, action);
 }
 
 void add_inspect_command(CLI::App& data, Action& action) {

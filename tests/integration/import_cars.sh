@@ -26,4 +26,15 @@ expect 2 "$elbow" data import synthetic --output c.h5 --azimuths many
 says "--azimuths"
 [[ ! -e c.h5 ]] || fail "a refused command wrote a file"
 
+expect 2 "$elbow" data import cars3d --output c.h5
+says "--source"
+expect 3 "$elbow" data import cars3d --source absent.tar.gz --output c.h5
+says "absent.tar.gz: no such file or folder"
+mkdir empty
+expect 3 "$elbow" data import cars3d --source empty --output c.h5
+says "empty has no list.txt"
+expect 3 "$elbow" data import cars3d --source a.h5 --output c.h5
+says "cannot read a.h5"
+[[ ! -e c.h5 ]] || fail "a refused command wrote a file"
+
 finish
