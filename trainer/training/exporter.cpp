@@ -1,5 +1,7 @@
 #include "trainer/training/exporter.h"
 
+#include <cmath>
+
 #include "trainer/comm/together.h"
 
 namespace elbow {
@@ -10,6 +12,11 @@ constexpr std::int64_t kLastPort = 65535;
 std::int64_t port_of(const MetricsOptions& options, int local_rank) {
   const std::int64_t port = options.port + local_rank;
   return options.port == 0 || port > kLastPort ? 0 : port;
+}
+
+// Left out where it has no meaning for the model.
+std::optional<double> known(double figure) {
+  return std::isnan(figure) ? std::nullopt : std::optional(figure);
 }
 
 }  // namespace
@@ -37,9 +44,9 @@ RunPosition Exporter::position(std::int64_t step, std::int64_t samples) const {
 void Exporter::step(const StepReport& report) {
   snapshot_.position = position(report.step, report.samples);
   if (report.count > 0) {
-    snapshot_.elbo = report.elbo;
-    snapshot_.reconstruction = report.reconstruction;
-    snapshot_.kl = report.kl;
+    snapshot_.elbo = known(report.elbo);
+    snapshot_.reconstruction = known(report.reconstruction);
+    snapshot_.kl = known(report.kl);
     snapshot_.gradient_norm = report.gradient_norm;
     snapshot_.learning_rate = report.rate;
   }
@@ -57,7 +64,7 @@ void Exporter::step(const StepReport& report) {
 }
 
 void Exporter::validation(const ValidationReport& report) {
-  snapshot_.validation_elbo = report.figures.elbo;
+  snapshot_.validation_elbo = known(report.figures.elbo);
   server_.update(snapshot_);
 }
 

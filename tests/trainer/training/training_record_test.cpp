@@ -1,0 +1,43 @@
+// The record of a training as checkpoints hold it and ranks share it.
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "trainer/training/training_state.h"
+
+namespace elbow {
+namespace {
+
+TrainingRecord record_with_best(const Figures& figures) {
+  TrainingRecord record;
+  record.best.emplace();
+  record.best->figures = figures;
+  return record;
+}
+
+// What a later validation is compared with is log p(x) where there is no bound.
+TEST(TrainingRecord, KeepsFiguresWithoutMeaning) {
+  Figures figures;
+  figures.elbo = std::numeric_limits<double>::quiet_NaN();
+  figures.reconstruction = figures.elbo;
+  figures.kl = figures.elbo;
+  figures.log_likelihood = -12.5;
+  const auto text = to_json(record_with_best(figures)).dump();
+  const auto record = training_record_from_json(nlohmann::ordered_json::parse(text));
+  ASSERT_TRUE(record.best.has_value());
+  EXPECT_TRUE(std::isnan(record.best->figures.elbo));
+  EXPECT_TRUE(std::isnan(record.best->figures.reconstruction));
+  EXPECT_TRUE(std::isnan(record.best->figures.kl));
+  EXPECT_EQ(record.best->figures.log_likelihood, -12.5);
+}
+
+TEST(TrainingRecord, RefusesABestWithoutItsFigures) {
+  auto json = to_json(record_with_best({}));
+  json["best"].erase("log_likelihood");
+  EXPECT_THROW(training_record_from_json(json), CheckpointError);
+}
+
+}  // namespace
+}  // namespace elbow
