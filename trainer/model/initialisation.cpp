@@ -1,10 +1,13 @@
 #include "trainer/model/initialisation.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "trainer/model/keyed_noise.h"
+#include "trainer/model/network.h"
 
 namespace elbow {
 namespace {
@@ -20,16 +23,34 @@ torch::Tensor weight_of(const std::string& name,
   return weight != nullptr && weight->dim() >= 2 ? *weight : torch::Tensor();
 }
 
+// The beginnings of the names of all parameters that come with their values.
+std::vector<std::string> given_prefixes(const torch::nn::Module& module) {
+  const auto is_given = [](const torch::nn::Module& part) {
+    const auto* network = dynamic_cast<const Network*>(&part);
+    return network != nullptr && network->is_initialised();
+  };
+  std::vector<std::string> prefixes;
+  if (is_given(module)) prefixes.emplace_back("");
+  for (const auto& part : module.named_modules(std::string(), /*include_self=*/false)) {
+    if (is_given(*part.value())) prefixes.push_back(part.key() + ".");
+  }
+  return prefixes;
+}
+
 }  // namespace
 
 void initialise(torch::nn::Module& module, std::uint64_t seed) {
   torch::NoGradGuard no_grad;
   const auto parameters = module.named_parameters();
+  const auto given = given_prefixes(module);
   const NoiseKey key{seed, Purpose::kInitialisation, 0, 0};
   for (std::size_t ordinal = 0; ordinal < parameters.size(); ++ordinal) {
     const auto& item = parameters[ordinal];
     const torch::Tensor weight = weight_of(item.key(), parameters);
-    if (!weight.defined()) continue;
+    const bool is_given = std::any_of(given.begin(), given.end(), [&](const std::string& prefix) {
+      return item.key().starts_with(prefix);
+    });
+    if (!weight.defined() || is_given) continue;
     const double fan_in = static_cast<double>(weight.numel() / weight.size(0));
     const double bound = 1.0 / std::sqrt(fan_in);
     const std::array<std::int64_t, 1> index = {static_cast<std::int64_t>(ordinal)};

@@ -11,9 +11,9 @@ namespace elbow {
 
 std::shared_ptr<Network> make_mlp_encoder(const ModelOptions& options,
                                           const std::vector<std::int64_t>& shape,
-                                          std::int64_t outputs);
+                                          std::int64_t outputs, std::int64_t condition);
 std::shared_ptr<Network> make_mlp_decoder(const ModelOptions& options, std::int64_t latent,
                                           const std::vector<std::int64_t>& shape,
-                                          std::int64_t parameters);
+                                          std::int64_t parameters, std::int64_t condition);
 
 }  // namespace elbow

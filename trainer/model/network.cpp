@@ -7,6 +7,9 @@
 #include "base/text.h"
 #include "trainer/model/convolutional.h"
 #include "trainer/model/mlp.h"
+#include "trainer/model/residual.h"
+#include "trainer/model/torchscript.h"
+#include "trainer/model/transformer.h"
 
 namespace elbow {
 namespace {
@@ -14,20 +17,30 @@ namespace {
 struct Kind {
   std::string name;
   std::shared_ptr<Network> (*encoder)(const ModelOptions&, const std::vector<std::int64_t>&,
-                                      std::int64_t);
-  std::shared_ptr<Network> (*decoder)(const ModelOptions&, std::int64_t,
-                                      const std::vector<std::int64_t>&, std::int64_t);
+                                      std::int64_t outputs, std::int64_t condition);
+  std::shared_ptr<Network> (*decoder)(const ModelOptions&, std::int64_t latent,
+                                      const std::vector<std::int64_t>&, std::int64_t parameters,
+                                      std::int64_t condition);
 };
 
 const std::vector<Kind>& registry() {
   static const std::vector<Kind> kinds = {
       {"mlp", make_mlp_encoder, make_mlp_decoder},
       {"convolutional", make_convolutional_encoder, make_convolutional_decoder},
+      {"residual", make_residual_encoder, make_residual_decoder},
+      {"transformer", make_transformer_encoder, make_transformer_decoder},
+      {"torchscript", make_torchscript_encoder, make_torchscript_decoder},
   };
   return kinds;
 }
 
-const Kind& find(const std::string& name) {
+const Kind& find(const ModelOptions& options) {
+  const std::string& name = options.network;
+  if (name != "torchscript" && !(options.encoder.empty() && options.decoder.empty())) {
+    throw ConfigError(fmt::format(
+        "option model.{}: a file is read only where model.network = 'torchscript', and it is '{}'",
+        options.encoder.empty() ? "decoder" : "encoder", name));
+  }
   for (const auto& kind : registry()) {
     if (kind.name == name) return kind;
   }
@@ -35,10 +48,8 @@ const Kind& find(const std::string& name) {
                                 suggestion(name, network_names())));
 }
 
-using Function = torch::Tensor (*)(const torch::Tensor&);
-
-const std::vector<std::pair<std::string, Function>>& activations() {
-  static const std::vector<std::pair<std::string, Function>> functions = {
+const std::vector<std::pair<std::string, Activation>>& activations() {
+  static const std::vector<std::pair<std::string, Activation>> functions = {
       {"relu", [](const torch::Tensor& t) { return torch::relu(t); }},
       {"tanh", [](const torch::Tensor& t) { return torch::tanh(t); }},
       {"elu", [](const torch::Tensor& t) { return torch::elu(t); }},
@@ -55,19 +66,104 @@ std::vector<std::int64_t> batch_shape(const torch::Tensor& batch,
   return sizes;
 }
 
+// The convolutions of so many axes.
+template <std::size_t Axes>
+struct Convolutions;
+template <>
+struct Convolutions<1> {
+  using Plain = torch::nn::Conv1d;
+  using Transposed = torch::nn::ConvTranspose1d;
+};
+template <>
+struct Convolutions<2> {
+  using Plain = torch::nn::Conv2d;
+  using Transposed = torch::nn::ConvTranspose2d;
+};
+template <>
+struct Convolutions<3> {
+  using Plain = torch::nn::Conv3d;
+  using Transposed = torch::nn::ConvTranspose3d;
+};
+
+// Calls `function` with the number of axes behind the channels as a type.
+template <typename Function>
+void for_axes_of(const std::vector<std::int64_t>& shape, const Function& function) {
+  switch (shape.size()) {
+    case 2:
+      return function(std::integral_constant<std::size_t, 1>());
+    case 3:
+      return function(std::integral_constant<std::size_t, 2>());
+    case 4:
+      return function(std::integral_constant<std::size_t, 3>());
+    default:
+      throw Error(fmt::format("a convolution over a sample of shape {}", shape_text(shape)));
+  }
+}
+
+// "4x4"
+std::string kernel_text(std::size_t axes, int side) {
+  return join(std::vector<std::string>(axes, std::to_string(side)), "x");
+}
+
+template <std::size_t Axes>
+class ResidualBlock : public torch::nn::Module {
+ public:
+  ResidualBlock(std::int64_t channels, Activation activation) : activation_(activation) {
+    const auto options = torch::nn::ConvOptions<Axes>(channels, channels, 3).padding(1);
+    first_ = register_module("0", Convolution(options));
+    second_ = register_module("1", Convolution(options));
+  }
+
+  torch::Tensor forward(const torch::Tensor& x) {
+    return x + second_->forward(activation_(first_->forward(activation_(x))));
+  }
+
+ private:
+  using Convolution = typename Convolutions<Axes>::Plain;
+  Activation activation_;
+  Convolution first_ = nullptr;
+  Convolution second_ = nullptr;
+};
+
 }  // namespace
 
-LayerStack::LayerStack(std::vector<std::int64_t> input, std::vector<std::int64_t> output)
-    : input_(std::move(input)), output_(std::move(output)), shape_(input_) {}
+Activation activation_function(const std::string& name) {
+  for (const auto& [known, function] : activations()) {
+    if (known == name) return function;
+  }
+  throw ConfigError(fmt::format("option model.activation: there is no activation '{}'; {}", name,
+                                suggestion(name, activation_names())));
+}
+
+torch::Tensor with_condition(const torch::Tensor& value, const torch::Tensor& c,
+                             std::int64_t condition, std::int64_t axis) {
+  if (condition == 0) return value;
+  if (!c.defined() || c.dim() != 2 || c.size(0) != value.size(0) || c.size(1) != condition) {
+    throw Error(fmt::format(
+        "a network conditioned on {} numbers was not given as many for each of {} samples",
+        condition, value.size(0)));
+  }
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(value.dim()), 1);
+  shape[0] = value.size(0);
+  shape[static_cast<std::size_t>(axis)] = condition;
+  std::vector<std::int64_t> expanded = value.sizes().vec();
+  expanded[static_cast<std::size_t>(axis)] = condition;
+  return torch::cat({value, c.to(value.scalar_type()).reshape(shape).expand(expanded)}, axis);
+}
+
+LayerStack::LayerStack(std::vector<std::int64_t> input, std::vector<std::int64_t> output,
+                       std::int64_t condition)
+    : input_(std::move(input)), output_(std::move(output)), condition_(condition), shape_(input_) {
+  shape_.at(0) += condition_;
+}
 
 template <typename Layer>
-void LayerStack::add(Layer module, const std::string& what) {
-  register_module(std::to_string(functions_.size()), module);
+void LayerStack::add(std::shared_ptr<Layer> layer, const std::string& what) {
+  register_module(std::to_string(functions_.size()), layer);
   std::int64_t parameters = 0;
-  for (const auto& parameter : module->parameters()) parameters += parameter.numel();
+  for (const auto& parameter : layer->parameters()) parameters += parameter.numel();
   describe(what, parameters);
-  functions_.push_back(
-      [layer = module.ptr()](const torch::Tensor& t) { return layer->forward(t); });
+  functions_.push_back([layer](const torch::Tensor& t) { return layer->forward(t); });
 }
 
 void LayerStack::describe(const std::string& what, std::int64_t parameters) {
@@ -78,34 +174,51 @@ void LayerStack::linear(std::int64_t outputs) {
   const std::int64_t inputs = c10::multiply_integers(shape_);
   if (shape_.size() > 1) reshape({inputs});
   shape_ = {outputs};
-  add(torch::nn::Linear(inputs, outputs), "linear");
+  add(torch::nn::Linear(inputs, outputs).ptr(), "linear");
 }
 
 void LayerStack::activation(const std::string& name) {
-  for (const auto& [known, function] : activations()) {
-    if (known != name) continue;
-    describe(name, 0);
-    functions_.emplace_back(function);
-    return;
-  }
-  throw ConfigError(fmt::format("option model.activation: there is no activation '{}'; {}", name,
-                                suggestion(name, activation_names())));
+  const Activation function = activation_function(name);
+  describe(name, 0);
+  functions_.emplace_back(function);
 }
 
 void LayerStack::convolution(std::int64_t channels) {
-  const auto options = torch::nn::Conv2dOptions(shape_.at(0), channels, 4).stride(2).padding(1);
-  shape_ = {channels, shape_.at(1) / 2, shape_.at(2) / 2};
-  add(torch::nn::Conv2d(options), "convolution 4x4 /2");
+  const std::int64_t before = shape_.at(0);
+  shape_[0] = channels;
+  for (std::size_t axis = 1; axis < shape_.size(); ++axis) shape_[axis] /= 2;
+  for_axes_of(shape_, [&](auto axes) {
+    using Convolution = typename Convolutions<axes>::Plain;
+    const auto options = torch::nn::ConvOptions<axes>(before, channels, 4).stride(2).padding(1);
+    add(Convolution(options).ptr(), "convolution " + kernel_text(axes, 4) + " /2");
+  });
 }
 
-void LayerStack::transposed_convolution(std::int64_t channels, std::int64_t height,
-                                        std::int64_t width) {
-  const auto options = torch::nn::ConvTranspose2dOptions(shape_.at(0), channels, 4)
-                           .stride(2)
-                           .padding(1)
-                           .output_padding({height - 2 * shape_.at(1), width - 2 * shape_.at(2)});
-  shape_ = {channels, height, width};
-  add(torch::nn::ConvTranspose2d(options), "transposed convolution 4x4 *2");
+void LayerStack::transposed_convolution(std::int64_t channels,
+                                        const std::vector<std::int64_t>& sides) {
+  const std::int64_t before = shape_.at(0);
+  std::vector<std::int64_t> more;
+  for (std::size_t axis = 0; axis < sides.size(); ++axis) {
+    more.push_back(sides[axis] - 2 * shape_.at(axis + 1));
+  }
+  shape_ = {channels};
+  shape_.insert(shape_.end(), sides.begin(), sides.end());
+  for_axes_of(shape_, [&](auto axes) {
+    using Convolution = typename Convolutions<axes>::Transposed;
+    const auto options = torch::nn::ConvTransposeOptions<axes>(before, channels, 4)
+                             .stride(2)
+                             .padding(1)
+                             .output_padding(more);
+    add(Convolution(options).ptr(), "transposed convolution " + kernel_text(axes, 4) + " *2");
+  });
+}
+
+void LayerStack::residual_block(const std::string& activation) {
+  const Activation function = activation_function(activation);
+  for_axes_of(shape_, [&](auto axes) {
+    add(std::make_shared<ResidualBlock<axes>>(shape_.at(0), function),
+        "residual block " + kernel_text(axes, 3) + " " + activation);
+  });
 }
 
 void LayerStack::reshape(std::vector<std::int64_t> shape) {
@@ -115,8 +228,8 @@ void LayerStack::reshape(std::vector<std::int64_t> shape) {
       [shape = shape_](const torch::Tensor& t) { return t.reshape(batch_shape(t, shape)); });
 }
 
-torch::Tensor LayerStack::forward(const torch::Tensor& input) const {
-  torch::Tensor value = input.reshape(batch_shape(input, input_));
+torch::Tensor LayerStack::forward(const torch::Tensor& input, const torch::Tensor& c) const {
+  torch::Tensor value = with_condition(input.reshape(batch_shape(input, input_)), c, condition_);
   for (const auto& function : functions_) value = function(value);
   return value.reshape(batch_shape(value, output_));
 }
@@ -134,15 +247,15 @@ std::vector<std::string> activation_names() {
 }
 
 std::shared_ptr<Network> make_encoder(const ModelOptions& options,
-                                      const std::vector<std::int64_t>& shape,
-                                      std::int64_t outputs) {
-  return find(options.network).encoder(options, shape, outputs);
+                                      const std::vector<std::int64_t>& shape, std::int64_t outputs,
+                                      std::int64_t condition) {
+  return find(options).encoder(options, shape, outputs, condition);
 }
 
 std::shared_ptr<Network> make_decoder(const ModelOptions& options, std::int64_t latent,
                                       const std::vector<std::int64_t>& shape,
-                                      std::int64_t parameters) {
-  return find(options.network).decoder(options, latent, shape, parameters);
+                                      std::int64_t parameters, std::int64_t condition) {
+  return find(options).decoder(options, latent, shape, parameters, condition);
 }
 
 }  // namespace elbow

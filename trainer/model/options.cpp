@@ -14,6 +14,7 @@ namespace {
 constexpr double kLargestLatent = 65536;
 constexpr double kLargestWidth = 65536;
 constexpr std::size_t kMostWidths = 64;
+constexpr double kMostLayers = 256;
 constexpr std::size_t kLongestText = 256;
 
 std::string check_sigma(const std::string& text) {
@@ -51,9 +52,8 @@ void read_fields(const nlohmann::ordered_json& json, OptionTable& table) {
   }
 }
 
-}  // namespace
-
-void declare(OptionTable& table, ModelOptions& options) {
+// All but what names a file: a model.json names none, since it may be a stranger's.
+void declare_architecture(OptionTable& table, ModelOptions& options) {
   table.add("model.kind", &options.kind,
             "what is trained; vae: an encoder proposes codes z for an image x, a decoder turns "
             "codes into images",
@@ -78,15 +78,42 @@ void declare(OptionTable& table, ModelOptions& options) {
             "a learned sigma stays above this, so that the likelihood stays bounded",
             between(1e-12, 1e6));
   table.add("model.network", &options.network,
-            "mlp: fully connected layers, for any data; convolutional: for images",
+            "mlp: fully connected layers, for any data; convolutional and residual: for images, "
+            "signals and volumes; transformer: the same, cut into patches; torchscript: your own, "
+            "from the files model.encoder and model.decoder",
             one_of(network_names()));
   table.add("model.widths", &options.widths,
             "hidden layers of the encoder, from the data to the code; the decoder has them the "
             "other way round. mlp: units a layer, [] for a linear model; convolutional: channels a "
-            "stage, each stage halves the image, for example [32, 64]",
+            "stage, each stage halves the image, for example [32, 64]; residual: the same; "
+            "transformer: the width of its tokens alone, for example [128]",
+            between(1, kLargestWidth));
+  table.add("model.blocks", &options.blocks, "residual: blocks of two convolutions in each stage",
+            between(1, kMostLayers));
+  table.add("model.depth", &options.depth, "transformer: layers of attention",
+            between(1, kMostLayers));
+  table.add("model.heads", &options.heads,
+            "transformer: heads of attention a layer; they divide the width of a token",
+            between(1, kLargestWidth));
+  table.add("model.patch", &options.patch,
+            "transformer: side of the patches that a sample is cut into, in pixels",
             between(1, kLargestWidth));
   table.add("model.activation", &options.activation, "function between the layers",
             one_of(activation_names()));
+}
+
+}  // namespace
+
+void declare(OptionTable& table, ModelOptions& options) {
+  declare_architecture(table, options);
+  table
+      .add("model.encoder", &options.encoder,
+           "torchscript: a file with the encoder, from x (and c) to (mean, log_variance)")
+      .may_change = true;
+  table
+      .add("model.decoder", &options.decoder,
+           "torchscript: a file with the decoder, from z (and c) to the likelihood's parameters")
+      .may_change = true;
 }
 
 nlohmann::ordered_json to_json(const ModelOptions& options) {
@@ -98,13 +125,21 @@ nlohmann::ordered_json to_json(const ModelOptions& options) {
           {"sigma_floor", options.sigma_floor},
           {"network", options.network},
           {"widths", options.widths},
+          {"blocks", options.blocks},
+          {"depth", options.depth},
+          {"heads", options.heads},
+          {"patch", options.patch},
+          {"encoder_hash", options.encoder_hash},
+          {"decoder_hash", options.decoder_hash},
           {"activation", options.activation}};
 }
 
 ModelOptions model_options_from_json(const nlohmann::ordered_json& json) {
   ModelOptions options;
   OptionTable table;
-  declare(table, options);
+  declare_architecture(table, options);
+  table.add("model.encoder_hash", &options.encoder_hash, "");
+  table.add("model.decoder_hash", &options.decoder_hash, "");
   try {
     read_fields(json, table);
   } catch (const ConfigError& error) {

@@ -20,6 +20,14 @@ struct ModelOptions {
   double sigma_floor = 1e-4;
   std::string network = "mlp";
   std::vector<std::int64_t> widths = {400};
+  std::int64_t blocks = 1;  // of a residual network, a stage
+  std::int64_t depth = 4;   // of a transformer, and the next two
+  std::int64_t heads = 4;
+  std::int64_t patch = 4;
+  std::string encoder = "";       // TorchScript files of a user
+  std::string decoder = "";       // never read from a model.json, which holds what follows instead:
+  std::string encoder_hash = "";  // base/hash.h of the file's content; not an option
+  std::string decoder_hash = "";
   std::string activation = "relu";
 };
 
