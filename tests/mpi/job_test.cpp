@@ -244,7 +244,7 @@ TEST(CheckpointWriters, GatherTheFilesOfAllRanks) {
     Manifest manifest;
     manifest.step = step;
     manifest.record = {{"step", step}};
-    const std::string mine = fmt::format("rows-{:05}.safetensors", ranks().rank());
+    const std::string mine = fmt::format("part-{:05}.safetensors", ranks().rank());
     writer.begin(manifest, {{mine, {{"rows", torch::full({4}, ranks().rank(), torch::kLong)}}}});
     EXPECT_TRUE(writer.in_the_making());
     const auto outcome = writer.finish();
@@ -258,7 +258,7 @@ TEST(CheckpointWriters, GatherTheFilesOfAllRanks) {
   EXPECT_EQ(checkpoint->manifest.generation, 3);
   ASSERT_EQ(static_cast<int>(checkpoint->files.size()), ranks().size());
   for (int rank = 0; rank < ranks().size(); ++rank) {
-    const auto& file = checkpoint->files.at(fmt::format("rows-{:05}.safetensors", rank));
+    const auto& file = checkpoint->files.at(fmt::format("part-{:05}.safetensors", rank));
     EXPECT_TRUE(torch::equal(file.at("rows"), torch::full({4}, rank, torch::kLong)));
   }
   ranks().barrier();

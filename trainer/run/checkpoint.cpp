@@ -238,6 +238,7 @@ std::optional<Checkpoint> load_newest_checkpoint(const fs::path& checkpoints) {
     try {
       checkpoint.manifest = verify_checkpoint(checkpoint.folder);
       for (const StoredFile& file : checkpoint.manifest.files) {
+        if (file.name.starts_with(kRowFiles)) continue;
         checkpoint.files[file.name] = load_safetensors(checkpoint.folder / file.name);
       }
       return checkpoint;

@@ -68,6 +68,10 @@ Manifest verify_checkpoint(const std::filesystem::path& folder);
 // The steps of the folders that bear the name of a checkpoint, newest first.
 std::vector<std::int64_t> list_checkpoints(const std::filesystem::path& checkpoints);
 
+// Files of per-sample rows, too many for one rank: load_newest_checkpoint leaves them to their
+// owners.
+inline constexpr char kRowFiles[] = "rows-";
+
 // A verified checkpoint, read.
 struct Checkpoint {
   std::filesystem::path folder;

@@ -1,12 +1,16 @@
 #include "trainer/training/loop.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <deque>
+#include <limits>
 
 #include "base/log.h"
 #include "data/loader.h"
 #include "trainer/comm/reducer.h"
 #include "trainer/comm/together.h"
+#include "trainer/training/step_rows.h"
 
 namespace elbow {
 namespace {
@@ -25,7 +29,32 @@ auto timed(double& seconds, Phase phase) {
 }
 
 // What the shards contribute beside their gradient, in one tensor of doubles.
-enum Figure { kElbo, kReconstruction, kKl, kCount, kNotFinite, kFigures };
+enum Figure {
+  kObjective,
+  kElbo,
+  kReconstruction,
+  kKl,
+  kCount,
+  kNotFinite,
+  kBadRowGradients,  // shards with a gradient of rows that is not finite
+  kFigures
+};
+
+// NaN for a figure that has no meaning for the model.
+double sum_of(const torch::Tensor& figures) {
+  return figures.defined() ? figures.sum(torch::kDouble).item<double>()
+                           : std::numeric_limits<double>::quiet_NaN();
+}
+
+Objective::Kind kind_of(const std::string& objective) {
+  if (objective == "iwae") return Objective::Kind::kIwae;
+  return objective == "dreg" ? Objective::Kind::kDreg : Objective::Kind::kElbo;
+}
+
+// What a validation is judged by: the ELBO, or log p(x) where it is exact and there is no bound.
+double score(const Figures& figures) {
+  return std::isnan(figures.elbo) ? figures.log_likelihood : figures.elbo;
+}
 
 constexpr int kReadAhead = 3;  // shards
 // So many steps without an update, and nothing more is expected of the run.
@@ -51,10 +80,11 @@ class Loop {
   TrainingEnd run() {
     state_.share(job_.comm);
     compare_replicas();
+    if (job_.procedure.row_width() > 0) make_row_table();
     RankShards shards(job_.order, course_, job_.training, job_.comm.rank(), job_.comm.size(),
                       record_.step);
     Loader loader(
-        job_.data, nullptr, [&] { return shards.next(); }, kReadAhead);
+        job_.data, job_.labels, [&] { return shards.next(); }, kReadAhead);
     loader_ = &loader;
     if (record_.validation_due) validate();
     TrainingEnd end = TrainingEnd::kFinished;
@@ -69,12 +99,51 @@ class Loop {
         break;
       }
     }
+    if (end != TrainingEnd::kSignal && end != TrainingEnd::kTimeLimit) take_row_moments();
     compare_replicas();
     save();
     return end;
   }
 
  private:
+  void make_row_table() {
+    table_ = std::make_unique<RowTable>(job_.comm, job_.data.size(), job_.procedure.row_width());
+    together(job_.comm, [&] {
+      if (!state_.resumed_from().empty()) {
+        table_->restore(state_.resumed_from());
+      } else {
+        table_->initialise([&](std::span<const std::int64_t> indices) {
+          return job_.procedure.initial_rows(indices, noise_of(0));
+        });
+      }
+    });
+  }
+
+  // At steps that the course and the configuration name, since it changes parameters.
+  void take_row_moments() {
+    if (!table_ || !job_.procedure.wants_row_moments()) return;
+    const RowMoments moments = table_->moments();
+    if (moments.count == 0) return;
+    job_.procedure.take_row_moments(moments.mean, moments.covariance);
+    state_.follow_constants();
+  }
+
+  // The samples of each rank's shards in this step.
+  RowPlan row_plan(const StepPlace& place, const std::vector<ShardRange>& plan) {
+    if (!epoch_order_ || epoch_ != place.epoch) {
+      epoch_order_.emplace(job_.order.epoch(static_cast<std::uint32_t>(place.epoch)));
+      epoch_ = place.epoch;
+    }
+    RowPlan rows(static_cast<std::size_t>(job_.comm.size()));
+    for (const ShardRange& shard : plan) {
+      auto& wanted = rows[static_cast<std::size_t>(shard.rank)];
+      for (std::int64_t i = shard.begin; i < shard.end; ++i) {
+        wanted.push_back(epoch_order_->at(place.begin + i));
+      }
+    }
+    return rows;
+  }
+
   // A step, and what the ranks agree to do after it. Before a stop nothing else is done: time may
   // be short.
   Decisions step_and_agree() {
@@ -88,6 +157,7 @@ class Loop {
         coordinator_.agree({record_.step, place.epoch + (epoch_ended ? 1 : 0), epoch_ended, 0},
                            job_.stop_requested && job_.stop_requested(), busy);
     record_.validation_due = job_.validate && (decisions.validate || last);
+    if (epoch_ended && !last) take_row_moments();
     if (decisions.stop != Stop::kNo && !last) return decisions;
     if (record_.validation_due) validate();
     if (decisions.compare) compare_replicas();
@@ -102,9 +172,21 @@ class Loop {
         place.size(), shard_count(job_.training, place.size(), job_.comm.size()), job_.comm.size());
     reducer_->begin(owners_of(plan));
     not_finite_ = -1;
+    if (table_) timed(report.seconds.sum, [&] { rows_.emplace(*table_, row_plan(place, plan)); });
+    Objective objective = objective_at(place);
+    std::deque<LoadedShard> loaded;  // all of them, where a statistic is needed before their terms
+    if (job_.procedure.statistics(objective) > 0) {
+      for (const ShardRange& shard : plan) {
+        if (is_mine(shard)) loaded.push_back(load_shard(place.epoch, report.seconds));
+      }
+      objective.mean_kl = batch_means(plan, loaded, objective);
+    }
     for (std::size_t i = 0; i < plan.size(); ++i) {
-      if (plan[i].rank != job_.comm.rank() || plan[i].size() == 0) continue;
-      const torch::Tensor figures = compute_shard(place.epoch, report.seconds);
+      if (!is_mine(plan[i])) continue;
+      if (loaded.empty()) loaded.push_back(load_shard(place.epoch, report.seconds));
+      const torch::Tensor figures =
+          compute_shard(loaded.front(), place.epoch, objective, report.seconds);
+      loaded.pop_front();
       timed(report.seconds.sum, [&] { reducer_->add(static_cast<std::int64_t>(i), figures); });
     }
     const torch::Tensor sums = timed(report.seconds.sum, [&] { return reducer_->finish(); });
@@ -120,49 +202,110 @@ class Loop {
     return first;
   }
 
-  // Adds the gradient of this rank's next shard to the flat gradient. Its figures.
-  torch::Tensor compute_shard(std::int64_t epoch, StepReport::Seconds& seconds) {
+  // The samples of a shard that can be computed, and how many cannot.
+  struct LoadedShard {
+    torch::Tensor x;
+    torch::Tensor c;
+    std::vector<std::int64_t> indices;
+    std::int64_t not_finite = 0;
+    StepRows::Loan loan = {};  // empty where samples have no rows
+    Shard shard() const { return {x, indices, c, loan.rows}; }
+  };
+
+  bool is_mine(const ShardRange& shard) const {
+    return shard.rank == job_.comm.rank() && shard.size() > 0;
+  }
+
+  RunNoise noise_of(std::int64_t epoch) const {
+    return {static_cast<std::uint64_t>(job_.training.seed), 0, static_cast<std::uint32_t>(epoch)};
+  }
+
+  // The schedule of the KL's weight, like that of the rate, at the middle of the batch.
+  Objective objective_at(const StepPlace& place) const {
+    const TrainingOptions& training = job_.training;
+    Objective objective{training.draws, kind_of(training.objective), training.beta,
+                        training.free_bits, {}};
+    const double warmup = training.kl_warmup * static_cast<double>(job_.order.size());
+    const double seen =
+        static_cast<double>(record_.samples) + 0.5 * static_cast<double>(place.size());
+    if (seen < warmup) objective.kl_weight *= seen / warmup;
+    return objective;
+  }
+
+  LoadedShard load_shard(std::int64_t epoch, StepReport::Seconds& seconds) {
     const Batch& batch = *timed(seconds.data, [&] { return loader_->next(); });
     if (job_.on_shard) job_.on_shard(batch);
-    torch::Tensor figures = torch::zeros({kFigures}, torch::kDouble);
-    double* figure = figures.data_ptr<double>();
-    figure[kNotFinite] = static_cast<double>(batch.not_finite.size());
     for (const std::int64_t row : batch.not_finite) {
       not_finite_ = std::max(not_finite_, batch.indices[static_cast<std::size_t>(row)]);
     }
-    if (batch.count() == static_cast<std::int64_t>(batch.not_finite.size())) return figures;
-
-    const Terms terms = timed(seconds.forward, [&] {
-      const RunNoise noise{static_cast<std::uint64_t>(job_.training.seed), 0,
-                           static_cast<std::uint32_t>(epoch)};
-      torch::Tensor x = job_.observation.x(batch, noise).to(state_.parameters().values().device());
-      std::vector<std::int64_t> indices = batch.indices;
-      if (!batch.not_finite.empty()) x = keep_finite(x, batch, indices);
-      figure[kCount] = static_cast<double>(x.size(0));
-      return job_.procedure.terms({x, indices}, noise, job_.training.draws);
+    return timed(seconds.forward, [&] {
+      const at::Device device = state_.parameters().values().device();
+      LoadedShard loaded{job_.observation.x(batch, noise_of(epoch)).to(device),
+                         job_.conditioning.c(batch), batch.indices,
+                         static_cast<std::int64_t>(batch.not_finite.size())};
+      if (loaded.c.defined()) loaded.c = loaded.c.to(device);
+      if (loaded.not_finite > 0) keep_finite(loaded, batch);
+      if (rows_) loaded.loan = rows_->lend(loaded.indices, state_.parameters().values());
+      return loaded;
     });
-    timed(seconds.backward, [&] { terms.objective.sum().neg().backward(); });
-    figure[kElbo] = terms.elbo.sum(torch::kDouble).item<double>();
-    figure[kReconstruction] = terms.reconstruction.sum(torch::kDouble).item<double>();
-    figure[kKl] = terms.kl.sum(torch::kDouble).item<double>();
+  }
+
+  // Means of the procedure's statistics over the whole batch, [L]: the shards' sums lie in a table
+  // whose other entries are zero, so that adding up the ranks' tables changes no bit.
+  torch::Tensor batch_means(const std::vector<ShardRange>& plan,
+                            const std::deque<LoadedShard>& loaded, const Objective& objective) {
+    const std::int64_t columns = job_.procedure.statistics(objective);
+    torch::Tensor table =
+        torch::zeros({static_cast<std::int64_t>(plan.size()), columns + 1}, torch::kDouble);
+    auto next = loaded.begin();
+    for (std::size_t i = 0; i < plan.size(); ++i) {
+      if (!is_mine(plan[i])) continue;
+      const LoadedShard& shard = *next++;
+      if (shard.indices.empty()) continue;
+      torch::Tensor row = table[static_cast<std::int64_t>(i)];
+      row.narrow(0, 0, columns)
+          .copy_(job_.procedure.batch_statistics(shard.shard(), objective).sum(0, false,
+                                                                               torch::kDouble));
+      row[columns] = static_cast<double>(shard.indices.size());
+    }
+    job_.comm.all_reduce(table, Reduction::kSum);
+    const torch::Tensor sums = table.sum(0);
+    return sums.narrow(0, 0, columns) / sums[columns].clamp_min(1);
+  }
+
+  // Adds the gradient of a shard to the flat gradient. Its figures.
+  torch::Tensor compute_shard(const LoadedShard& loaded, std::int64_t epoch,
+                              const Objective& objective, StepReport::Seconds& seconds) {
+    torch::Tensor figures = torch::zeros({kFigures}, torch::kDouble);
+    double* figure = figures.data_ptr<double>();
+    figure[kNotFinite] = static_cast<double>(loaded.not_finite);
+    figure[kCount] = static_cast<double>(loaded.indices.size());
+    if (loaded.indices.empty()) return figures;
+    const Terms terms = timed(seconds.forward, [&] {
+      return job_.procedure.terms(loaded.shard(), noise_of(epoch), objective);
+    });
+    timed(seconds.backward, [&] {
+      terms.objective.sum().neg().backward();
+      if (rows_ && !rows_->collect(loaded.loan)) figure[kBadRowGradients] = 1;
+    });
+    figure[kObjective] = sum_of(terms.objective);
+    figure[kElbo] = sum_of(terms.elbo);
+    figure[kReconstruction] = sum_of(terms.reconstruction);
+    figure[kKl] = sum_of(terms.kl);
     return figures;
   }
 
-  static torch::Tensor keep_finite(const torch::Tensor& x, const Batch& batch,
-                                   std::vector<std::int64_t>& indices) {
+  static void keep_finite(LoadedShard& loaded, const Batch& batch) {
     std::vector<std::int64_t> rows;
-    std::size_t next = 0;
+    loaded.indices.clear();
     for (std::int64_t row = 0; row < batch.count(); ++row) {
-      if (next < batch.not_finite.size() && batch.not_finite[next] == row) {
-        ++next;
-      } else {
-        rows.push_back(row);
-      }
+      if (std::binary_search(batch.not_finite.begin(), batch.not_finite.end(), row)) continue;
+      rows.push_back(row);
+      loaded.indices.push_back(batch.indices[static_cast<std::size_t>(row)]);
     }
-    indices.clear();
-    for (const std::int64_t row : rows)
-      indices.push_back(batch.indices[static_cast<std::size_t>(row)]);
-    return x.index_select(0, torch::tensor(rows, torch::kLong).to(x.device()));
+    const torch::Tensor kept = torch::tensor(rows, torch::kLong).to(loaded.x.device());
+    loaded.x = loaded.x.index_select(0, kept);
+    if (loaded.c.defined()) loaded.c = loaded.c.index_select(0, kept);
   }
 
   // From the sums over the job, the same on every rank, to the update, or to none.
@@ -177,9 +320,12 @@ class Loop {
     report.skipped_samples = record_.skipped_samples;
     const double count = sum[kCount];
     if (count > 0) {
-      const double norm = gradient_norm(state_.parameters().gradient()) / count;
-      if (is_fit(sum[kElbo], norm)) {
+      const double norm = sum[kBadRowGradients] > 0
+                              ? std::numeric_limits<double>::quiet_NaN()
+                              : gradient_norm(state_.parameters().gradient()) / count;
+      if (is_fit(sum[kObjective], norm)) {
         report.count = static_cast<std::int64_t>(count);
+        report.objective = sum[kObjective] / count;
         report.elbo = sum[kElbo] / count;
         report.reconstruction = sum[kReconstruction] / count;
         report.kl = sum[kKl] / count;
@@ -191,8 +337,8 @@ class Loop {
   }
 
   // Whether a step may update the parameters. One that is not counts as skipped, or ends the run.
-  bool is_fit(double elbo, double norm) {
-    const bool finite = std::isfinite(elbo) && std::isfinite(norm);
+  bool is_fit(double objective, double norm) {
+    const bool finite = std::isfinite(objective) && std::isfinite(norm);
     const double limit = job_.training.spike * record_.usual_norm;
     const bool spike = limit > 0 && state_.optimizer().steps() >= kStepsToBelieve && norm > limit;
     if (finite && !spike) {
@@ -204,7 +350,7 @@ class Loop {
     const std::string what =
         spike && finite
             ? fmt::format("the gradient is {:.3g} long, usual is {:.3g}", norm, record_.usual_norm)
-            : fmt::format("the {} is no longer finite", std::isfinite(elbo) ? "gradient" : "ELBO");
+            : fmt::format("the {} is no longer finite", std::isfinite(objective) ? "gradient" : "ELBO");
     record_.skipped_steps += 1;
     record_.skipped_in_a_row += 1;
     if (!spike && job_.training.not_finite == "stop") refuse_to_go_on(what, "");
@@ -246,10 +392,21 @@ class Loop {
     report.rate = learning_rate(job_.optimizer, seen, static_cast<double>(course_.total_samples()),
                                 static_cast<double>(job_.order.size()));
     state_.optimizer().step(state_.parameters().gradient(), divisor, report.rate);
+    if (rows_) rows_->update(row_step(report.rate));
     state_.follow();
   }
 
+  // A row's objective is that of its own sample: its gradient is neither divided nor clipped.
+  RowStep row_step(double rate) const {
+    const OptimizerOptions& options = job_.optimizer;
+    RowStep step{rate * row_rate(options) / options.rate, options.beta1, options.beta2,
+                 options.epsilon};
+    step.project = [this](torch::Tensor& rows) { job_.procedure.project_rows(rows); };
+    return step;
+  }
+
   void validate() {
+    take_row_moments();
     ValidationReport report;
     report.step = record_.step;
     report.samples = record_.samples;
@@ -260,10 +417,10 @@ class Loop {
         state_.with_average([&] { report.average = job_.validate(); });
       }
     });
-    if (!std::isfinite(report.figures.elbo)) {
+    if (!std::isfinite(score(report.figures))) {
       refuse_to_go_on("the ELBO of the validation is no longer finite", "");
     }
-    report.best = !record_.best || report.figures.elbo > record_.best->figures.elbo;
+    report.best = !record_.best || score(report.figures) > score(record_.best->figures);
     record_.validations_without_gain = report.best ? 0 : record_.validations_without_gain + 1;
     record_.validation_due = false;
     if (report.best) {
@@ -305,6 +462,9 @@ class Loop {
       if (job_.record_beside) manifest.record.update(job_.record_beside());
       files = state_.files();
     }
+    if (table_) {
+      for (StateFile& file : table_->files()) files.push_back(std::move(file));
+    }
     job_.checkpoints->begin(std::move(manifest), std::move(files));
   }
 
@@ -330,6 +490,10 @@ class Loop {
   Coordinator coordinator_;
   std::unique_ptr<Reducer> reducer_;
   Loader* loader_ = nullptr;
+  std::unique_ptr<RowTable> table_;  // of a model whose samples have parameters of their own
+  std::optional<StepRows> rows_;     // of the step that is computed
+  std::optional<EpochOrder> epoch_order_;
+  std::int64_t epoch_ = -1;  // of epoch_order_
   std::int64_t not_finite_ = -1;  // highest index found by this rank in this step
   StepReport::Seconds between_steps_;
   bool save_wanted_ = false;

@@ -9,6 +9,7 @@
 #include "data/order.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/evaluation/evaluator.h"
+#include "trainer/model/conditioning.h"
 #include "trainer/model/observation.h"
 #include "trainer/model/procedure.h"
 #include "trainer/run/checkpoint_writer.h"
@@ -25,7 +26,8 @@ struct StepReport {
   std::int64_t samples = 0;  // samples seen, this step's included
   std::int64_t epoch = 0;    // epochs completed before this step
   std::int64_t count = 0;    // samples that entered an update; 0 when the step was skipped
-  double elbo = 0;           // means over `count`, nats a sample
+  double objective = 0;      // means over `count`, nats a sample; NaN without meaning
+  double elbo = 0;
   double reconstruction = 0;
   double kl = 0;
   double gradient_norm = 0;  // of the mean gradient, before clipping
@@ -52,6 +54,9 @@ struct TrainingJob {
   TrainingState& state;  // where the training begins; rank 0's counts
   OptimizerOptions optimizer;
   bool skip_not_finite = false;  // samples
+  // What a conditioned model is given: a row of labels for each sample.
+  const Conditioning& conditioning = kNoCondition;
+  const DataSet* labels = nullptr;
 
   Schedule schedule = {};
   // Evaluates the validation set; collective. Empty without one.

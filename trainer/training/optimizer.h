@@ -17,6 +17,7 @@ namespace elbow {
 struct OptimizerOptions {
   std::string kind = "adam";  // adam, adamw, sgd
   double rate = 1e-3;
+  double row_rate = 0.0;  // of samples' own parameters; 0: ten times `rate`
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
@@ -35,6 +36,10 @@ void declare(OptionTable& table, OptimizerOptions& options);
 // half a cosine ("cosine"; Loshchilov & Hutter 2017), or falls by step_factor every step_epochs
 // counted from the beginning ("step").
 double learning_rate(const OptimizerOptions& options, double samples, double total, double epoch);
+
+// The rate at its highest of the samples' own parameters, which move by Adam whatever the kind.
+// Ten times that of the decoder, by default, as Hoshen et al. 2019 train GLO.
+double row_rate(const OptimizerOptions& options);
 
 // Euclidean norm of the flat gradient.
 double gradient_norm(const torch::Tensor& gradient);

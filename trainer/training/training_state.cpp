@@ -1,6 +1,7 @@
 #include "trainer/training/training_state.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error.h"
 #include "trainer/comm/together.h"
@@ -20,7 +21,12 @@ Json to_json(const ValidationReport& report) {
   return {{"step", report.step},   {"samples", report.samples},
           {"epoch", report.epoch}, {"count", figures.count},
           {"elbo", figures.elbo},  {"reconstruction", figures.reconstruction},
-          {"kl", figures.kl}};
+          {"kl", figures.kl},      {"log_likelihood", figures.log_likelihood}};
+}
+
+// A figure that has no meaning for the model is NaN, and null in JSON.
+double figure_from_json(const Json& value) {
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
 
 ValidationReport validation_from_json(const Json& json) {
@@ -29,9 +35,10 @@ ValidationReport validation_from_json(const Json& json) {
   report.samples = json.at("samples").get<std::int64_t>();
   report.epoch = json.at("epoch").get<std::int64_t>();
   report.figures.count = json.at("count").get<std::int64_t>();
-  report.figures.elbo = json.at("elbo").get<double>();
-  report.figures.reconstruction = json.at("reconstruction").get<double>();
-  report.figures.kl = json.at("kl").get<double>();
+  report.figures.elbo = figure_from_json(json.at("elbo"));
+  report.figures.reconstruction = figure_from_json(json.at("reconstruction"));
+  report.figures.kl = figure_from_json(json.at("kl"));
+  report.figures.log_likelihood = figure_from_json(json.at("log_likelihood"));
   report.best = true;
   return report;
 }
@@ -97,6 +104,15 @@ void TrainingState::follow() {
   average_.lerp_(parameters_.values(), 1.0 - decay);
 }
 
+void TrainingState::follow_constants() {
+  if (!has_average()) return;
+  for (const auto& entry : parameters_.entries()) {
+    if (entry.value.requires_grad()) continue;
+    FlatParameters::view(average_, entry)
+        .copy_(FlatParameters::view(parameters_.values(), entry));
+  }
+}
+
 void TrainingState::with_average(const std::function<void()>& action) {
   torch::Tensor& values = parameters_.values();
   const torch::Tensor live = values.clone();
@@ -154,6 +170,7 @@ void TrainingState::restore(const Checkpoint& checkpoint) {
     assign(named(best_), require_file(checkpoint, kBest), path(kBest));
   }
   record_ = std::move(record);
+  resumed_from_ = checkpoint.folder;
 }
 
 void TrainingState::share(Communicator& comm) {
@@ -167,6 +184,7 @@ void TrainingState::share(Communicator& comm) {
   // Only rank 0 writes the best parameters; the others need the record of them alone.
   record_ =
       training_record_from_json(Json::parse(broadcast_text(comm, to_json(record_).dump(), 0)));
+  resumed_from_ = broadcast_text(comm, resumed_from_.string(), 0);
 }
 
 NamedViews TrainingState::replicated() {

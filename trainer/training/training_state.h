@@ -2,6 +2,7 @@
 // what has happened. None of it knows how many ranks there are.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,8 @@ class TrainingState {
   // the t-th, so that it forgets the beginning.
   void follow();
   bool has_average() const { return average_.defined(); }
+  // Parameters that do not learn, but were set, are their own average.
+  void follow_constants();
   // Runs `action` with the average in place of the parameters.
   void with_average(const std::function<void()>& action);
   // Notes the parameters as the best so far.
@@ -74,6 +77,9 @@ class TrainingState {
   void restore(const Checkpoint& checkpoint);
   // Rank 0's state on every rank. Collective.
   void share(Communicator& comm);
+  // The folder of the checkpoint that was restored, for files that each rank reads for itself;
+  // empty at the beginning of a training.
+  const std::filesystem::path& resumed_from() const { return resumed_from_; }
   // What replicas must agree on.
   NamedViews replicated();
 
@@ -89,6 +95,7 @@ class TrainingState {
   torch::Tensor average_;  // [P]; undefined when none is kept
   torch::Tensor best_;     // [P]; undefined before the first validation
   TrainingRecord record_;
+  std::filesystem::path resumed_from_;
 };
 
 }  // namespace elbow

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Samples with parameters of their own: the same parameters and rows at any number of ranks, and through a run that goes
+# on at others.
+source "${BASH_SOURCE[0]%/*}/program.sh"
+
+pictures 301 | idx images 03 301 8 8
+expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+cat >c.toml <<'TOML'
+[data]
+train = "d.h5:/train/images"
+validation = 20
+[model]
+latent = 2
+widths = [8]
+fit_steps = 100
+[training]
+batch = 32
+epochs = 3
+sum = "reproducible"
+average = 0.9
+[evaluation]
+every = "7 steps"
+[checkpoint]
+every = "5 steps"
+TOML
+
+# alike RUN OTHER: every file of state, the record and the metrics.
+alike() {
+  local file
+  for file in parameters parameters-last parameters-average; do same "$1/$file.safetensors" "$2/$file.safetensors"; done
+  for file in parameters optimizer average best rows-00000; do
+    same "$1/checkpoints/step-00000027/$file.safetensors" "$2/checkpoints/step-00000027/$file.safetensors"
+  done
+  same <(sed 's/,"time".*//' "$1/metrics.jsonl") <(sed 's/,"time".*//' "$2/metrics.jsonl")
+}
+
+for kind in latent-optimisation glo; do
+  train=(train --config c.toml --model.kind "$kind")
+  expect 0 "$elbow" "${train[@]}" --run "$kind-1"
+  for n in 2 3; do
+    expect 0 ranks "$n" "${train[@]}" --run "$kind-$n"
+    alike "$kind-1" "$kind-$n"
+  done
+  # Stopped inside an epoch, at one number of ranks after another.
+  expect 75 ranks 2 "${train[@]}" --run "$kind-run" --time-limit '0.000000001 s'
+  expect 75 "$elbow" "${train[@]}" --run "$kind-run" --time-limit '0.000000001 s'
+  expect 75 ranks 3 "${train[@]}" --run "$kind-run" --time-limit '0.000000001 s'
+  says "stopped by the time limit after 3 of 27 steps"
+  expect 0 ranks 2 "${train[@]}" --run "$kind-run"
+  alike "$kind-1" "$kind-run"
+
+  # Other samples have their q fitted.
+  expect 0 "$elbow" evaluate "$kind-1" --data d.h5:/train/images --samples 2 --output figures.json
+  grep -q '"log_likelihood": -\?[0-9]' figures.json || fail "$kind: no log-likelihood"
+done
+
+# Another rate of the rows is another run.
+expect 0 "$elbow" "${train[@]}" --run slow --optimizer.row_rate 0.0001
+cmp -s slow/parameters-last.safetensors "$kind-1/parameters-last.safetensors" && fail "optimizer.row_rate has no effect"
+expect 2 "$elbow" "${train[@]}" --run bad --optimizer.row_rate -1
+says "optimizer.row_rate"
+finish

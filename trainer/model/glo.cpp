@@ -1,0 +1,151 @@
+#include "trainer/model/glo.h"
+
+#include <cmath>
+
+#include <ATen/ops/linalg_eigh.h>
+
+#include "base/error.h"
+
+namespace elbow {
+namespace {
+
+constexpr double kInitialDeviation = 0.01;
+constexpr double kShortest = 1e-12;  // of a code that is divided by its length
+
+// The decoder behind the projection.
+class ProjectedDecoder : public Network {
+ public:
+  ProjectedDecoder(std::shared_ptr<Network> network, CodeSpace space)
+      : network_(register_module("network", std::move(network))), space_(space) {}
+
+  torch::Tensor forward(const torch::Tensor& z_BD, const torch::Tensor& c) const override {
+    const double shortest = space_ == CodeSpace::kBall ? 1.0 : kShortest;
+    const auto length = z_BD.square().sum(1, /*keepdim=*/true).clamp_min(shortest * shortest);
+    return network_->forward(z_BD / length.sqrt(), c);
+  }
+
+  std::vector<LayerDescription> layers() const override {
+    auto layers = network_->layers();
+    for (auto& layer : layers) layer.name = "network." + layer.name;
+    return layers;
+  }
+
+ private:
+  std::shared_ptr<Network> network_;
+  CodeSpace space_;
+};
+
+}  // namespace
+
+Glo::Glo(LatentModel model, CodeSpace space, const PosteriorFit& fit)
+    : model_(std::move(model)), space_(space), fit_(fit) {
+  model_.decoder = std::make_shared<ProjectedDecoder>(model_.decoder, space);
+  register_module("decoder", model_.decoder);
+  register_module("prior", model_.prior);
+  register_module("likelihood", model_.likelihood);
+  codes_ = register_module("codes", std::make_shared<torch::nn::Module>());
+  const std::int64_t latent = model_.prior->latent();
+  mean_ = codes_->register_parameter("mean", torch::zeros({latent}), /*requires_grad=*/false);
+  factor_ = codes_->register_parameter("factor", torch::eye(latent), /*requires_grad=*/false);
+}
+
+Terms Glo::terms(const Shard& shard, const RunNoise& /*noise*/, const Objective& objective) {
+  require_fitting_shard(shard, objective.draws);
+  if (!shard.rows.defined() || shard.rows.size(0) != shard.x.size(0)) {
+    throw Error(fmt::format("a shard of {} samples needs a code of each", shard.indices.size()));
+  }
+  const auto reconstruction = model_.log_likelihood(shard.x, shard.rows, shard.c);
+  return {reconstruction, {}, reconstruction, {}};
+}
+
+BlockFigures Glo::evaluate(const Shard& shard, const Estimation& estimation,
+                           const RunNoise& noise) {
+  const torch::NoGradGuard no_grad;
+  const auto fitted = fit_posterior(model_, shard, noise, fit_).to(torch::kDouble);
+  return model_.evaluate(*model_.prior->posterior(fitted), shard, estimation.samples, noise);
+}
+
+torch::Tensor Glo::sample(std::span<const std::int64_t> indices, const torch::Tensor& c,
+                          const RunNoise& noise, Show show) {
+  const torch::NoGradGuard no_grad;
+  const auto key = noise.key(Purpose::kSampling);
+  const auto normal = normal_noise(key, indices, 0, {mean_.size(0)}, mean_.scalar_type());
+  const auto z = torch::addmm(mean_, normal.to(mean_.device()), factor_.t());
+  const auto output = model_.decoder->forward(z, c);
+  return show == Show::kMean ? model_.likelihood->mean(output)
+                             : model_.likelihood->sample(output, key, indices, 1);
+}
+
+torch::Tensor Glo::reconstruct(const Shard& shard) { return decode(encode(shard).mean, shard.c); }
+
+Code Glo::encode(const Shard& shard) {
+  const torch::NoGradGuard no_grad;
+  if (shard.rows.defined()) return {shard.rows, {}};
+  const auto q = model_.prior->posterior(fit_posterior(model_, shard, fitting_noise(), fit_));
+  return {q->mean(), q->deviation()};
+}
+
+torch::Tensor Glo::decode(const torch::Tensor& z, const torch::Tensor& c) {
+  const torch::NoGradGuard no_grad;
+  return model_.likelihood->mean(model_.decoder->forward(z, c));
+}
+
+torch::Tensor Glo::initial_rows(std::span<const std::int64_t> indices,
+                                const RunNoise& noise) const {
+  torch::Tensor rows = kInitialDeviation * normal_noise(noise.key(Purpose::kInitialisation),
+                                                        indices, 1, {row_width()}, torch::kFloat);
+  project_rows(rows);
+  return rows;
+}
+
+// Row by row, so that its bits do not depend on how many there are.
+void Glo::project_rows(torch::Tensor& rows) const {
+  const std::int64_t width = rows.size(1);
+  float* row = rows.data_ptr<float>();
+  for (std::int64_t i = 0; i < rows.size(0); ++i, row += width) {
+    double squares = 0;
+    for (std::int64_t j = 0; j < width; ++j) squares += static_cast<double>(row[j]) * row[j];
+    const double length = std::sqrt(squares);
+    if (length <= (space_ == CodeSpace::kBall ? 1.0 : kShortest)) continue;
+    for (std::int64_t j = 0; j < width; ++j) row[j] = static_cast<float>(row[j] / length);
+  }
+}
+
+// Codes on a sphere, or fewer than their numbers, have a covariance without an inverse: its root is
+// taken by eigenvalues.
+void Glo::take_row_moments(const torch::Tensor& mean, const torch::Tensor& covariance) {
+  const torch::NoGradGuard no_grad;
+  const auto [values, vectors] = at::linalg_eigh(covariance);
+  mean_.copy_(mean);
+  factor_.copy_(vectors * values.clamp_min(0).sqrt());
+}
+
+std::vector<LayerDescription> Glo::layers() const {
+  std::vector<LayerDescription> all;
+  append_layers(all, "decoder", *model_.decoder);
+  append_learned(all, "prior", *model_.prior);
+  append_learned(all, "likelihood", *model_.likelihood);
+  append_learned(all, "codes", *codes_);
+  return all;
+}
+
+std::string Glo::summary() const {
+  return fmt::format("glo, codes of {} numbers {}, {}", row_width(),
+                     space_ == CodeSpace::kBall ? "in the unit ball" : "on the unit sphere",
+                     model_.likelihood->summary());
+}
+
+std::shared_ptr<Procedure> make_glo(const ModelOptions& options, const Observation& observation,
+                                    const Conditioning& conditioning) {
+  if (options.prior != "gaussian") {
+    throw ConfigError(fmt::format(
+        "option model.prior: '{}' does not go with model.kind 'glo', whose figures are given under "
+        "a gaussian prior; leave it at 'gaussian'",
+        options.prior));
+  }
+  return std::make_shared<Glo>(make_latent_model(options, observation, conditioning),
+                               options.sphere == "ball" ? CodeSpace::kBall : CodeSpace::kSphere,
+                               posterior_fit(options));
+}
+
+}  // namespace elbow
