@@ -29,19 +29,27 @@ class Likelihood : public torch::nn::Module {
   virtual torch::Tensor sample(const torch::Tensor& output, const NoiseKey& key,
                                std::span<const std::int64_t> indices, std::uint32_t draw) const = 0;
 
-  virtual std::string summary() const = 0;  // "gaussian, sigma 0.1 (learned)"
+  // A likelihood with a parameter that no gradient moves, but that has an optimum in closed form
+  // given the networks. fit() sets it, from the mean of E_q log p(x | z) over the training set
+  // under the present parameters, without Jacobian: never over a batch or a test set. Throws Error
+  // for a mean that is not finite, and where there is nothing to fit.
+  virtual bool is_fitted() const { return false; }
+  virtual void fit(double mean_log_density, std::int64_t variables);
+
+  virtual std::string summary() const = 0;  // "gaussian likelihood, sigma 0.1 (learned)"
 };
 
 // What is known of a kind before there is a model.
 struct LikelihoodKind {
   std::string name;
-  bool is_density;  // over real numbers; else a probability of pixels that are 0 or 1
+  Measure measure;
   std::shared_ptr<Likelihood> (*make)(const ModelOptions&, const Observation&);
 };
 
 std::vector<std::string> likelihood_names();
 
-// Throws ConfigError for a name that is not registered.
+// Both throw ConfigError for a name that is not registered, make_likelihood also for options that
+// do not go with the likelihood, and Error for an observation made with other options.
 const LikelihoodKind& likelihood_kind(const std::string& name);
 std::shared_ptr<Likelihood> make_likelihood(const ModelOptions& options,
                                             const Observation& observation);

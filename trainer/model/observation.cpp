@@ -15,7 +15,7 @@
 namespace elbow {
 namespace {
 
-constexpr double kLevels = 256.0;  // of an 8-bit value
+constexpr std::int64_t kByteLevels = 256;
 
 template <typename Table>
 auto parse(const Table& table, const std::string& option, const std::string& text) {
@@ -26,9 +26,12 @@ auto parse(const Table& table, const std::string& option, const std::string& tex
                                 suggestion(text, choices(table))));
 }
 
-Values resolve_values(const std::string& text, const StoredRows& rows, bool density) {
+Values resolve_values(const std::string& text, const StoredRows& rows, Measure measure) {
   if (text != "auto") return parse(kValuesNames, "data.values", text);
-  if (density) return rows.type == ValueType::kUint8 ? Values::kDithered : Values::kStandardised;
+  if (measure == Measure::kLevels) return Values::kRaw;
+  if (measure == Measure::kDensity) {
+    return rows.type == ValueType::kUint8 ? Values::kDithered : Values::kStandardised;
+  }
   // Data that are {0, 1} already need no random draw.
   const bool grey = rows.type == ValueType::kUint8 && rows.white > 1;
   return grey ? Values::kBinaryDynamic : Values::kBinaryThreshold;
@@ -39,8 +42,24 @@ bool binary(Values values) {
          values == Values::kBinaryThreshold;
 }
 
+void refuse_beside_levels(Values values, const StoredRows& rows, const std::string& likelihood) {
+  if (rows.type != ValueType::kUint8) {
+    throw ConfigError(fmt::format(
+        "option model.likelihood: '{}' is for whole 8-bit values, and these are floating-point "
+        "numbers; use 'gaussian' or 'laplace'",
+        likelihood));
+  }
+  if (values == Values::kRaw) return;
+  throw ConfigError(fmt::format(
+      "option data.values: '{}' does not go with model.likelihood = '{}', which is about whole "
+      "8-bit values as they are; use 'raw', or model.likelihood = '{}'",
+      name_of(kValuesNames, values), likelihood, binary(values) ? "bernoulli" : "gaussian"));
+}
+
 void refuse_impossible(Values values, const StoredRows& rows, const std::string& likelihood,
-                       bool density) {
+                       Measure measure) {
+  if (measure == Measure::kLevels) return refuse_beside_levels(values, rows, likelihood);
+  const bool density = measure == Measure::kDensity;
   const std::string name = name_of(kValuesNames, values);
   if (values == Values::kDithered && rows.type != ValueType::kUint8) {
     throw ConfigError(
@@ -105,6 +124,12 @@ void check_rows(const StoredRows& rows) {
   }
 }
 
+[[noreturn]] void refuse_level(std::int64_t index, int value, std::int64_t levels) {
+  throw DataError(fmt::format(
+      "sample {} holds the value {}, but the levels are 0 to {}: set model.levels to at least {}",
+      index, value, levels - 1, value + 1));
+}
+
 [[noreturn]] void refuse_probability(std::int64_t index, double value) {
   throw DataError(fmt::format(
       "sample {} holds the value {}, but 'binary' and Bernoulli data must lie in [0, 1]; scale the "
@@ -122,7 +147,7 @@ void declare(OptionTable& table, ObservationOptions& options) {
       "their grey value, anew each epoch or once; binary-threshold: by rounding; standardised: "
       "each variable to mean 0 and deviation 1; raw: nothing. auto: dithered for 8-bit and "
       "standardised for floating-point values, binary-dynamic or binary-threshold for a "
-      "bernoulli likelihood",
+      "bernoulli likelihood, raw for a likelihood over whole 8-bit values",
       one_of(choices(kValuesNames)));
   table.add("data.layout", &options.layout,
             "order of the axes of a sample. nchw: channels, rows, columns; nhwc: rows, columns, "
@@ -132,13 +157,17 @@ void declare(OptionTable& table, ObservationOptions& options) {
 
 Observation::Observation(const ObservationOptions& options, StoredRows rows,
                          const std::string& likelihood,
-                         std::optional<VariableStatistics> statistics)
+                         std::optional<VariableStatistics> statistics, std::int64_t levels)
     : rows_(std::move(rows)),
       likelihood_(likelihood),
-      density_(likelihood_kind(likelihood).is_density) {
+      measure_(likelihood_kind(likelihood).measure) {
   check_rows(rows_);
-  values_ = resolve_values(options.values, rows_, density_);
-  refuse_impossible(values_, rows_, likelihood_, density_);
+  if (levels < 2 || levels > kByteLevels) {
+    throw ConfigError(fmt::format("option model.levels: {} is not from 2 to 256", levels));
+  }
+  if (measure_ == Measure::kLevels) levels_ = levels;
+  values_ = resolve_values(options.values, rows_, measure_);
+  refuse_impossible(values_, rows_, likelihood_, measure_);
   layout_ = resolve_layout(options.layout, rows_.shape);
   shape_ = model_shape(layout_, rows_.shape);
   if (values_ != Values::kStandardised) return;
@@ -148,7 +177,7 @@ Observation::Observation(const ObservationOptions& options, StoredRows rows,
 
 bool Observation::needs_statistics(const ObservationOptions& options, const StoredRows& rows,
                                    const std::string& likelihood) {
-  return resolve_values(options.values, rows, likelihood_kind(likelihood).is_density) ==
+  return resolve_values(options.values, rows, likelihood_kind(likelihood).measure) ==
          Values::kStandardised;
 }
 
@@ -165,8 +194,8 @@ void Observation::set_statistics(const VariableStatistics& statistics) {
   log_jacobian_ = 0;
   for (std::size_t i = 0; i < count; ++i) {
     if (is_dithered()) {
-      mean_[i] = (mean_[i] + 0.5) / kLevels;
-      deviation_[i] /= kLevels;
+      mean_[i] = (mean_[i] + 0.5) / kByteLevels;
+      deviation_[i] /= kByteLevels;
     }
     log_jacobian_ -= std::log(deviation_[i]);
   }
@@ -174,7 +203,10 @@ void Observation::set_statistics(const VariableStatistics& statistics) {
 
 std::int64_t Observation::variables() const { return c10::multiply_integers(shape_); }
 
-bool Observation::is_binary() const { return binary(values_); }
+// The 8-bit value at which x is 1.
+double Observation::white() const {
+  return measure_ == Measure::kBinary ? rows_.white : static_cast<double>(levels_);
+}
 
 bool Observation::is_dithered() const {
   return rows_.type == ValueType::kUint8 &&
@@ -214,6 +246,13 @@ void copy_values(const Batch& batch, std::int64_t row, double scale, std::span<f
   }
 }
 
+void check_levels(std::int64_t index, std::int64_t levels, std::span<const float> row) {
+  for (const float value : row) {
+    if (value < 1) continue;
+    refuse_level(index, static_cast<int>(std::lround(value * static_cast<float>(levels))), levels);
+  }
+}
+
 void binarise(const Noise& noise, std::int64_t index, std::span<float> row) {
   thread_local std::vector<double> uniform;
   uniform.resize(row.size());
@@ -235,17 +274,18 @@ void Observation::fill_row(const Batch& batch, std::int64_t row, const RunNoise&
     const std::byte* from = batch.values.data() + static_cast<std::size_t>(row) * values.size();
     for (std::size_t i = 0; i < values.size(); ++i) {
       values[i] = (static_cast<float>(std::to_integer<int>(from[i])) + values[i]) *
-                  static_cast<float>(1.0 / kLevels);
+                  static_cast<float>(1.0 / kByteLevels);
     }
   } else {
-    copy_values(batch, row, density_ ? kLevels : rows_.white, values);
+    copy_values(batch, row, white(), values);
   }
   if (values_ == Values::kStandardised) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       values[i] = static_cast<float>((values[i] - mean_[i]) / deviation_[i]);
     }
   }
-  if (density_) return;
+  if (measure_ == Measure::kLevels) check_levels(index, levels_, values);
+  if (measure_ != Measure::kBinary) return;
   // Whether a sample that is not finite stops the run is not for this place to decide.
   if (std::binary_search(batch.not_finite.begin(), batch.not_finite.end(), row)) return;
   for (const float value : values) {
@@ -280,7 +320,7 @@ torch::Tensor Observation::in_file_units(const torch::Tensor& x) const {
   torch::Tensor v = x;
   if (values_ == Values::kStandardised)
     v = x * per_variable(deviation_, x) + per_variable(mean_, x);
-  if (rows_.type == ValueType::kUint8) v = v * (density_ ? kLevels : rows_.white);
+  if (rows_.type == ValueType::kUint8) v = v * white();
   if (layout_ == Layout::kNhwc && rows_.shape.size() == 3) v = v.permute({0, 2, 3, 1});
   std::vector<std::int64_t> sizes = {x.size(0)};
   sizes.insert(sizes.end(), rows_.shape.begin(), rows_.shape.end());
@@ -288,6 +328,9 @@ torch::Tensor Observation::in_file_units(const torch::Tensor& x) const {
 }
 
 torch::Tensor Observation::display(const torch::Tensor& x) const {
+  if (measure_ == Measure::kLevels) {
+    return (x * (white() / static_cast<double>(levels_ - 1))).clamp(0, 1);
+  }
   if (values_ != Values::kStandardised) return x.clamp(0, 1);
   const auto v = x * per_variable(deviation_, x) + per_variable(mean_, x);
   if (rows_.type == ValueType::kUint8) return v.clamp(0, 1);
@@ -306,8 +349,11 @@ double Observation::typical_deviation() const {
 }
 
 std::string Observation::measure() const {
+  if (measure_ == Measure::kLevels) {
+    return levels_ == kByteLevels ? "probability of 8-bit values"
+                                  : fmt::format("probability of 8-bit values below {}", levels_);
+  }
   const bool bytes = rows_.type == ValueType::kUint8;
-  const std::string white = fmt::format("{}", rows_.white);
   switch (values_) {
     case Values::kDithered:
       return "density of x = (k + u)/256 on [0,1)";
@@ -324,13 +370,15 @@ std::string Observation::measure() const {
     case Values::kRaw:
       break;
   }
-  if (!density_) return bytes ? "loss on grey values k/" + white : "loss on grey values";
+  if (measure_ == Measure::kBinary) {
+    return bytes ? fmt::format("loss on grey values k/{}", rows_.white) : "loss on grey values";
+  }
   return bytes ? "loss on x = k/256, without dither" : "density in the file's units";
 }
 
 std::string Observation::no_likelihood_reason() const {
-  if (values_ != Values::kRaw) return "";
-  if (!density_) {
+  if (values_ != Values::kRaw || measure_ == Measure::kLevels) return "";
+  if (measure_ == Measure::kBinary) {
     return "Bernoulli on grey values is not a normalised model; binarise with data.values = "
            "'binary-dynamic'";
   }
@@ -340,10 +388,11 @@ std::string Observation::no_likelihood_reason() const {
 }
 
 std::optional<double> Observation::bits_per_dim(double mean_log_p) const {
-  const bool continuous = density_ && rows_.type == ValueType::kFloat32;
+  const bool density = measure_ == Measure::kDensity;
+  const bool continuous = density && rows_.type == ValueType::kFloat32;
   if (continuous || !no_likelihood_reason().empty()) return std::nullopt;
   const double bits = -mean_log_p / (std::numbers::ln2 * static_cast<double>(variables()));
-  return density_ ? std::log2(kLevels) + bits : bits;
+  return density ? std::log2(kByteLevels) + bits : bits;
 }
 
 }  // namespace elbow

@@ -18,6 +18,10 @@
 
 namespace elbow {
 
+// What a likelihood is over: real numbers, pixels that are 0 or 1, or whole 8-bit values. A density
+// and a probability are not comparable.
+enum class Measure { kDensity, kBinary, kLevels };
+
 // What is done to stored values, v being the value in the units that figures are reported in:
 // v = (k + u)/256 for an 8-bit value k, else the file's own number.
 enum class Values {
@@ -26,7 +30,8 @@ enum class Values {
   kBinaryFixed,      // the same, drawn once
   kBinaryThreshold,  // x = 1 where k/white (or v) is at least 1/2
   kStandardised,     // x = (v - mean)/deviation, variable by variable; 8-bit values are dithered
-  kRaw,              // x = v with u = 0; k/white where pixels are meant to be Bernoulli
+  kRaw,              // x = v with u = 0; k/white where pixels are meant to be Bernoulli, k/levels
+                     // where a likelihood is over whole values
 };
 
 // How the axes behind the first are meant.
@@ -50,15 +55,17 @@ struct StoredRows {
 class Observation {
  public:
   // Resolves 'auto' and refuses what cannot be meant (ConfigError). `likelihood` is a name from the
-  // registry. `statistics` are needed where needs_statistics() says so and ignored elsewhere.
+  // registry. `statistics` are needed where needs_statistics() says so and ignored elsewhere;
+  // `levels`, 2 to 256, is how many values a likelihood over whole values knows: 0 ... levels - 1.
   Observation(const ObservationOptions& options, StoredRows rows, const std::string& likelihood,
-              std::optional<VariableStatistics> statistics = std::nullopt);
+              std::optional<VariableStatistics> statistics = std::nullopt,
+              std::int64_t levels = 256);
 
   static bool needs_statistics(const ObservationOptions& options, const StoredRows& rows,
                                const std::string& likelihood);
 
   // All rows of the batch as float [B, shape()...], contiguous. Throws DataError naming the sample
-  // for a value that cannot be a probability where one is needed.
+  // for a value that cannot be a probability where one is needed, or is none of the levels.
   torch::Tensor x(const Batch& batch, const RunNoise& noise) const;
 
   const std::vector<std::int64_t>& shape() const { return shape_; }  // [C, H, W] or [D]
@@ -67,6 +74,7 @@ class Observation {
   Layout layout() const { return layout_; }
   const StoredRows& rows() const { return rows_; }
   const std::string& likelihood() const { return likelihood_; }
+  std::int64_t levels() const { return levels_; }  // of x = k/levels; 256 unless over whole values
 
   // x [B, shape()...] in the units and axes of the file: [B, rows().shape...]. 8-bit values come
   // back on the scale k + u (without dither: k), as float.
@@ -83,7 +91,7 @@ class Observation {
   // log |dx/dv| of one sample: add it to log p(x) for log p(v). Zero unless standardised.
   double log_jacobian() const { return log_jacobian_; }
 
-  // "density of x = (k + u)/256 on [0,1)", "probability of binarised pixels (dynamic, keyed)", ...
+  // "density of x = (k + u)/256 on [0,1)", "probability of 8-bit values", ...
   std::string measure() const;
 
   // Bits per variable from a mean log p in nats (Jacobian included). Densities over dithered 8-bit
@@ -101,14 +109,15 @@ class Observation {
  private:
   void fill_row(const Batch& batch, std::int64_t row, const RunNoise& noise, float* out) const;
   void set_statistics(const VariableStatistics& statistics);
-  bool is_binary() const;
   bool is_dithered() const;
+  double white() const;
   torch::Tensor from_file_axes(const torch::Tensor& rows) const;
   torch::Tensor per_variable(const std::vector<double>& values, const torch::Tensor& like) const;
 
   StoredRows rows_;
   std::string likelihood_;
-  bool density_ = true;
+  Measure measure_ = Measure::kDensity;
+  std::int64_t levels_ = 256;
   Values values_ = Values::kRaw;
   Layout layout_ = Layout::kVector;
   std::vector<std::int64_t> shape_;

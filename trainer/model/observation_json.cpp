@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "trainer/model/likelihood.h"
 #include "trainer/model/observation.h"
 #include "trainer/model/observation_names.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 // More variables than any sample that fits in memory beside a model.
 constexpr std::int64_t kMostVariables = std::int64_t{1} << 28;
+constexpr std::int64_t kLargestByte = 255;
 
 [[noreturn]] void refuse(const std::string& problem) {
   throw CheckpointError(fmt::format("model.json: observation: {}", problem));
@@ -95,6 +97,7 @@ nlohmann::ordered_json Observation::to_json() const {
                                  {"values", name_of(kValuesNames, values_)},
                                  {"layout", name_of(kLayoutNames, layout_)},
                                  {"likelihood", likelihood_}};
+  if (measure_ == Measure::kLevels) json["levels"] = levels_;
   if (values_ == Values::kStandardised) {
     json["mean"] = statistics_.mean;
     json["deviation"] = statistics_.deviation;
@@ -108,7 +111,7 @@ Observation Observation::from_json(const nlohmann::ordered_json& json) {
   rows.shape = shape_field(json);
   rows.type = text_field(json, "type", {"uint8", "float32"}) == "uint8" ? ValueType::kUint8
                                                                         : ValueType::kFloat32;
-  rows.white = static_cast<int>(integer(field(json, "white"), "white", 255));
+  rows.white = static_cast<int>(integer(field(json, "white"), "white", kLargestByte));
   ObservationOptions options;
   options.values = text_field(json, "values", resolved(kValuesNames));
   options.layout = text_field(json, "layout", resolved(kLayoutNames));
@@ -123,8 +126,12 @@ Observation Observation::from_json(const nlohmann::ordered_json& json) {
     statistics->count = integer(field(json, "count"), "count", INT64_MAX);
   }
   try {
-    return Observation(options, std::move(rows), likelihood.get<std::string>(),
-                       std::move(statistics));
+    const auto name = likelihood.get<std::string>();
+    std::int64_t levels = kLargestByte + 1;
+    if (likelihood_kind(name).measure == Measure::kLevels) {
+      levels = integer(field(json, "levels"), "levels", levels);
+    }
+    return Observation(options, std::move(rows), name, std::move(statistics), levels);
   } catch (const ConfigError& error) {
     refuse(error.what());
   }

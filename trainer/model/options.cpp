@@ -18,10 +18,10 @@ constexpr double kMostLayers = 256;
 constexpr std::size_t kLongestText = 256;
 
 std::string check_sigma(const std::string& text) {
-  if (text == "learned") return "";
+  if (text == "learned" || text == "per-dimension" || text == "optimal") return "";
   double value = 0;
   if (parse_number(text, value) && value > 0 && value < 1e30) return "";
-  return "must be 'learned' or a number above 0";
+  return "must be 'learned', 'per-dimension', 'optimal' or a number above 0";
 }
 
 std::string as_text(const nlohmann::ordered_json& value) {
@@ -65,18 +65,23 @@ void declare_architecture(OptionTable& table, ModelOptions& options) {
             "deviation 1",
             one_of(prior_names()));
   table.add("model.likelihood", &options.likelihood,
-            "distribution of an image around what the decoder draws; gaussian for grey values and "
-            "measurements, bernoulli for pixels that are black or white",
+            "distribution of an image around what the decoder draws; gaussian and laplace for grey "
+            "values and measurements, bernoulli for pixels that are black or white, "
+            "discretised-logistic and categorical for whole 8-bit values as they are",
             one_of(likelihood_names()));
   table
       .add("model.sigma", &options.sigma,
-           "deviation of the gaussian likelihood, in units of x: 'learned' (one for all variables) "
-           "or a number",
+           "deviation of the likelihood, in units of x: 'learned' (one for all variables), "
+           "'per-dimension' (learned, one for each), 'optimal' (gaussian and laplace: computed from "
+           "the training set after each epoch) or a number",
            TextCheck(check_sigma))
       .number_allowed = true;
   table.add("model.sigma_floor", &options.sigma_floor,
             "a learned sigma stays above this, so that the likelihood stays bounded",
             between(1e-12, 1e6));
+  table.add("model.levels", &options.levels,
+            "discretised-logistic and categorical: the data's values are 0 ... levels - 1",
+            between(2, 256));
   table.add("model.network", &options.network,
             "mlp: fully connected layers, for any data; convolutional and residual: for images, "
             "signals and volumes; transformer: the same, cut into patches; torchscript: your own, "
@@ -123,6 +128,7 @@ nlohmann::ordered_json to_json(const ModelOptions& options) {
           {"likelihood", options.likelihood},
           {"sigma", options.sigma},
           {"sigma_floor", options.sigma_floor},
+          {"levels", options.levels},
           {"network", options.network},
           {"widths", options.widths},
           {"blocks", options.blocks},

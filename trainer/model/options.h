@@ -16,8 +16,9 @@ struct ModelOptions {
   std::int64_t latent = 20;
   std::string prior = "gaussian";
   std::string likelihood = "gaussian";
-  std::string sigma = "learned";  // or a number
+  std::string sigma = "learned";  // or "per-dimension", "optimal", a number
   double sigma_floor = 1e-4;
+  std::int64_t levels = 256;
   std::string network = "mlp";
   std::vector<std::int64_t> widths = {400};
   std::int64_t blocks = 1;  // of a residual network, a stage

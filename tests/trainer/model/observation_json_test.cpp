@@ -22,6 +22,8 @@ TEST(ObservationJson, ComesBackAsItWas) {
       Observation({}, {{28, 28}, ValueType::kUint8}, "gaussian"),
       Observation({"binary-fixed", "nhwc"}, {{5, 6, 3}, ValueType::kUint8, 1}, "bernoulli"),
       Observation({"raw", "vector"}, {{5, 6, 3}, ValueType::kFloat32}, "gaussian"),
+      Observation({}, {{4, 4}, ValueType::kUint8}, "discretised-logistic"),
+      Observation({}, {{4, 4}, ValueType::kUint8}, "categorical", std::nullopt, 16),
       standardised(),
   };
   for (const auto& observation : all) {
@@ -30,6 +32,7 @@ TEST(ObservationJson, ComesBackAsItWas) {
     EXPECT_EQ(again.to_json().dump(), text);
     EXPECT_EQ(again.shape(), observation.shape());
     EXPECT_EQ(again.measure(), observation.measure());
+    EXPECT_EQ(again.levels(), observation.levels());
     EXPECT_EQ(again.log_jacobian(), observation.log_jacobian());
   }
 }
@@ -39,6 +42,29 @@ TEST(ObservationJson, GivesTheSameX) {
   const auto again = Observation::from_json(Json::parse(observation.to_json().dump()));
   const auto batch = float_batch({1}, {3}, {0.3F, 0.0F, -2e8F});
   EXPECT_TRUE(torch::equal(observation.x(batch, {}), again.x(batch, {})));
+}
+
+TEST(ObservationJson, LevelsAreOfLikelihoodsOverWholeValuesAlone) {
+  const Observation density({}, {{4}, ValueType::kUint8}, "laplace", std::nullopt, 16);
+  EXPECT_FALSE(density.to_json().contains("levels"));
+  const auto good =
+      Observation({}, {{4}, ValueType::kUint8}, "categorical", std::nullopt, 16).to_json();
+  EXPECT_EQ(good["levels"], 16);
+  const std::vector<Json> impossible = {0, 1, 257, -4, 3.5, "16", nullptr, UINT64_MAX};
+  for (const auto& levels : impossible) {
+    auto bad = good;
+    bad["levels"] = levels;
+    EXPECT_THROW(Observation::from_json(bad), CheckpointError) << levels;
+  }
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"type", "float32"}, {"values", "dithered"}, {"values", "binary-fixed"}}) {
+    auto bad = good;
+    bad[key] = value;
+    EXPECT_THROW(Observation::from_json(bad), CheckpointError) << value;
+  }
+  auto missing = good;
+  missing.erase("levels");
+  EXPECT_THROW(Observation::from_json(missing), CheckpointError);
 }
 
 TEST(ObservationJson, StrangersFilesAreRefused) {
