@@ -120,4 +120,8 @@ std::string human_count(std::int64_t count) {
 bool parse_number(std::string_view text, double& value) { return parse_whole(text, value); }
 bool parse_number(std::string_view text, std::int64_t& value) { return parse_whole(text, value); }
 
+std::string counted(std::int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", human_count(count), noun, count == 1 ? "" : "s");
+}
+
 }  // namespace elbow

@@ -34,4 +34,7 @@ std::string human_count(std::int64_t count);  // "1,000,003"
 bool parse_number(std::string_view text, double& value);
 bool parse_number(std::string_view text, std::int64_t& value);
 
+// "1 rank", "2 ranks"
+std::string counted(std::int64_t count, const std::string& noun);
+
 }  // namespace elbow

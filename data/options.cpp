@@ -50,6 +50,10 @@ void declare(OptionTable& table, DataOptions& options) {
       "Samples held out for validation: a fraction or a count of data.train, or FILE:/path",
       check_validation);
   validation.number_allowed = true;
+  table
+      .add("data.validation_labels", &options.validation_labels,
+           "Labels beside a data.validation that is FILE:/path", check_optional_spec)
+      .may_change = true;
   table.add("data.window", &options.window,
             "Samples mixed at a time when a file's chunks are read in order", at_least(1));
   table.add("data.nan", &options.nan,

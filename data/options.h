@@ -13,6 +13,7 @@ struct DataOptions {
   std::vector<std::string> train;   // FILE:/path or patterns of files
   std::string labels;               // FILE:/path or a pattern of files; empty for none
   std::string validation = "0.05";  // a fraction, a count, or FILE:/path
+  std::string validation_labels;    // beside a data.validation that is FILE:/path
   std::int64_t window = 8192;       // samples mixed at a time when chunks are read in order
   std::string nan = "stop";         // or "skip"
 };

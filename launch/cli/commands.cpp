@@ -12,12 +12,18 @@ Action on_rank_0(std::function<void()> work) {
   };
 }
 
-void add_model_options(CLI::App& command, std::string& run, std::string& parameters) {
-  command.add_option("RUN", run, "run directory made by 'elbow train'")->required();
+void add_model_options(CLI::App& command, ModelArguments& arguments) {
+  command.add_option("RUN", arguments.run, "run directory made by 'elbow train'")->required();
   command
-      .add_option("--parameters", parameters,
+      .add_option("--parameters", arguments.parameters,
                   "best by validation, the last, or their running mean [best]")
       ->check(CLI::IsMember({"best", "last", "average"}));
+  command
+      .add_option("--model.encoder", arguments.own.encoder,
+                  "for a model of your own networks: the encoder's file, as in training")
+      ->type_name("FILE");
+  command.add_option("--model.decoder", arguments.own.decoder, "the same of the decoder")
+      ->type_name("FILE");
 }
 
 }  // namespace elbow

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
 #include "trainer/comm/communicator.h"
+#include "trainer/run/saved_model.h"
 
 namespace elbow {
 
@@ -16,8 +18,13 @@ using Action = std::function<void(Communicator&)>;
 // Work that is one rank's; under mpirun the others wait for it, and fail when it does.
 Action on_rank_0(std::function<void()> work);
 
-// What commands that use a trained model take: RUN, and --parameters best, last or average.
-void add_model_options(CLI::App& command, std::string& run, std::string& parameters);
+// What commands that use a trained model take.
+struct ModelArguments {
+  std::string run;
+  std::string parameters = "best";  // last, average
+  OwnNetworks own;
+};
+void add_model_options(CLI::App& command, ModelArguments& arguments);
 
 // Each adds its sub-command to the program, whose callback sets `action`.
 void add_data_command(CLI::App& program, Action& action);

@@ -1,5 +1,6 @@
 // elbow evaluate
 #include <cerrno>
+#include <cmath>
 #include <iostream>
 #include <memory>
 
@@ -9,6 +10,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "data/columns_file.h"
@@ -28,11 +30,11 @@ constexpr int kFormatVersion = 1;
 constexpr double kFewEffectiveDraws = 5;
 
 struct EvaluateArguments {
-  std::string run;
+  ModelArguments model;
   std::string data;
+  std::string labels;
   std::string output;
   std::string per_image;
-  std::string parameters = "best";
   std::string nan = "stop";
   EvaluationOptions options;
   int threads = 1;
@@ -41,19 +43,36 @@ struct EvaluateArguments {
 // Per-image values, [count] each, in the order of the data set.
 class ImageColumns {
  public:
-  ImageColumns(const std::string& path, std::int64_t count)
-      : file_(path, count,
-              {"index", "elbo", "reconstruction", "kl", "log_likelihood", "effective_sample_size",
-               "log_likelihood_variance"}) {}
+  ImageColumns(const std::string& path, std::int64_t count, const std::vector<OwnFigure>& own)
+      : file_(path, count, names(own)) {}
 
   void add(std::span<const std::int64_t> indices, const BlockFigures& figures) {
     const std::vector<double> index(indices.begin(), indices.end());
-    file_.append({index, figures.elbo, figures.reconstruction, figures.kl, figures.log_likelihood,
-                  figures.effective_sample_size, figures.log_likelihood_variance});
+    std::vector<std::span<const double>> columns = {index,
+                                                    figures.elbo,
+                                                    figures.reconstruction,
+                                                    figures.kl,
+                                                    figures.log_likelihood,
+                                                    figures.effective_sample_size,
+                                                    figures.log_likelihood_variance};
+    columns.insert(columns.end(), figures.own.begin(), figures.own.end());
+    file_.append(columns);
   }
   void finish() { file_.finish(); }
 
  private:
+  static std::vector<std::string> names(const std::vector<OwnFigure>& own) {
+    std::vector<std::string> names = {"index",
+                                      "elbo",
+                                      "reconstruction",
+                                      "kl",
+                                      "log_likelihood",
+                                      "effective_sample_size",
+                                      "log_likelihood_variance"};
+    for (const OwnFigure& figure : own) names.push_back(figure.name);
+    return names;
+  }
+
   ColumnsFile file_;
 };
 
@@ -61,23 +80,39 @@ std::string line(const std::string& name, double value, const std::string& rest)
   return fmt::format("  {:<16} {:>12.4f} {}\n", name, value, rest);
 }
 
+// log p(x): from draws, with both errors, or exact.
+std::string likelihood_lines(const Figures& figures, bool drawn) {
+  if (!drawn) {
+    return line("log p(x)", figures.log_likelihood,
+                fmt::format("exact; +- {:.4f} over images", figures.standard_error));
+  }
+  const bool few = figures.effective_sample_size < kFewEffectiveDraws;
+  return line("log p(x)", figures.log_likelihood,
+              fmt::format("importance-sampled; +- {:.4f} over images, +- {:.4f} Monte Carlo",
+                          figures.standard_error, figures.monte_carlo_error)) +
+         line("effective draws", figures.effective_sample_size,
+              fmt::format(
+                  "of {}{}", figures.samples,
+                  few ? "; few: the true log p(x) is likely higher, more --samples tell" : ""));
+}
+
 std::string to_text(const Figures& figures, const Observation& observation) {
-  std::string text =
-      fmt::format("{} samples, {} draws of z each; nats a sample, {}\n", human_count(figures.count),
-                  figures.samples, observation.measure());
+  const bool drawn = !std::isnan(figures.effective_sample_size);
+  const std::string draws =
+      drawn ? fmt::format(", {} draws of z each", figures.samples) : std::string();
+  std::string text = fmt::format("{} samples{}; nats a sample, {}\n", human_count(figures.count),
+                                 draws, observation.measure());
   const std::string reason = observation.no_likelihood_reason();
-  text += line("reconstruction", figures.reconstruction, "");
-  text += line("KL", figures.kl, "");
+  if (!std::isnan(figures.reconstruction)) {
+    text += line("reconstruction", figures.reconstruction, "");
+  }
+  if (!std::isnan(figures.kl)) text += line("KL", figures.kl, "");
   if (!reason.empty()) return text + "  no likelihood is claimed: " + reason + "\n";
-  text += line("ELBO", figures.elbo, "");
-  text += line("log p(x)", figures.log_likelihood,
-               fmt::format("importance-sampled; +- {:.4f} over images, +- {:.4f} Monte Carlo",
-                           figures.standard_error, figures.monte_carlo_error));
-  text += line("effective draws", figures.effective_sample_size,
-               fmt::format("of {}{}", figures.samples,
-                           figures.effective_sample_size < kFewEffectiveDraws
-                               ? "; few: the true log p(x) is likely higher, more --samples tell"
-                               : ""));
+  if (!std::isnan(figures.elbo)) text += line("ELBO", figures.elbo, "");
+  if (!std::isnan(figures.log_likelihood)) text += likelihood_lines(figures, drawn);
+  for (const auto& [figure, value] : figures.own) text += line(figure.name, value, figure.what);
+  if (!figures.missing_reason.empty()) text += "  " + figures.missing_reason + "\n";
+  if (std::isnan(figures.log_likelihood)) return text;
   if (const auto bits = observation.bits_per_dim(figures.log_likelihood)) {
     text += line("bits/dim", *bits, "");
   }
@@ -102,22 +137,27 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
   torch::set_num_threads(arguments.threads);
   std::optional<SavedModel> saved;
   std::optional<DataSet> data;
+  std::optional<DataSet> labels;
   std::string fingerprint;
   std::unique_ptr<ImageColumns> columns;
   RunPaths paths;
   std::filesystem::path output;
   together(comm, [&] {
-    paths = require_run(arguments.run);
-    saved.emplace(load_model(paths, arguments.parameters));
+    paths = require_run(arguments.model.run);
+    saved.emplace(load_model(paths, arguments.model.parameters, arguments.model.own));
     data.emplace(DataSet::open({arguments.data}));
     require_fitting(*data, saved->file.observation);
     fingerprint = data->fingerprint();
+    if (saved->file.conditioning.size() > 0) labels.emplace(open_labels(arguments.labels, *data));
+    if (labels) fingerprint = hash_hex(fingerprint + labels->fingerprint());
     if (comm.rank() != 0) return;
     output =
         arguments.output.empty() ? paths.evaluation() : std::filesystem::path(arguments.output);
     require_writable(output);
     if (!arguments.per_image.empty()) {
-      columns = std::make_unique<ImageColumns>(arguments.per_image, data->size());
+      columns = std::make_unique<ImageColumns>(
+          arguments.per_image, data->size(),
+          saved->procedure->own_figures({arguments.options.samples, arguments.options.marginal}));
     }
   });
   require_same(comm, program_facts());
@@ -134,7 +174,11 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
                     {data->size(), [](std::int64_t i) { return i; }},
                     arguments.options,
                     saved->record.seed,
-                    arguments.nan == "skip"};
+                    arguments.nan == "skip",
+                    nullptr,
+                    nullptr,
+                    saved->file.conditioning,
+                    labels ? &*labels : nullptr};
   if (columns) {
     job.sink = [&](auto indices, const BlockFigures& block) { columns->add(indices, block); };
   }
@@ -151,7 +195,7 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
     progress->finish();
     const nlohmann::ordered_json about = {
         {"format_version", kFormatVersion},          {"data", arguments.data},
-        {"data_fingerprint", fingerprint},           {"parameters", arguments.parameters},
+        {"data_fingerprint", fingerprint},           {"parameters", arguments.model.parameters},
         {"parameters_hash", saved->parameters_hash}, {"seed", saved->record.seed},
         {"block", arguments.options.block},          {"threads", arguments.threads}};
     std::cout << to_text(figures, observation) << std::flush;
@@ -172,10 +216,18 @@ void add_evaluate_command(CLI::App& program, Action& action) {
       "number\n"
       "of ranks.\n\n"
       "  mpirun -n 2 elbow evaluate runs/first --data fashion.h5:/test/images --samples 100");
-  add_model_options(*command, arguments->run, arguments->parameters);
+  add_model_options(*command, arguments->model);
   command->add_option("--data", arguments->data, "FILE:/path, or a pattern of files")
       ->required()
       ->type_name("DATA");
+  command
+      ->add_option("--labels", arguments->labels,
+                   "labels beside --data, for a model conditioned on them")
+      ->type_name("DATA");
+  command->add_flag(
+      "--marginal", arguments->options.marginal,
+      "for a model conditioned on classes: log p(x) over all of them and p(c | x), at "
+      "the cost of as many evaluations");
   command
       ->add_option("--samples", arguments->options.samples,
                    "draws of z a sample; the estimate rises with it [100]")

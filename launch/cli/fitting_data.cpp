@@ -16,4 +16,17 @@ void require_fitting(const DataSet& data, const Observation& observation) {
       rows.type == ValueType::kUint8 ? "8-bit values" : "floating-point values"));
 }
 
+DataSet open_labels(const std::string& spec, const DataSet& data) {
+  if (spec.empty()) {
+    throw ConfigError(
+        "--labels FILE:/path is missing: the model is conditioned on the labels of its samples");
+  }
+  DataSet labels = DataSet::open({spec}, RowKind::kLabels);
+  if (labels.size() != data.size()) {
+    throw DataError(fmt::format("{} holds {} labels for the {} samples of {}", labels.name(),
+                                labels.size(), data.size(), data.name()));
+  }
+  return labels;
+}
+
 }  // namespace elbow

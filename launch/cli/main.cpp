@@ -47,7 +47,7 @@ void say(const std::string& message) {
   std::fputs(fmt::format("elbow: {}\n", message).c_str(), stderr);
 }
 
-void describe(CLI::App& program, Action& action) {
+void set_up(CLI::App& program, Action& action) {
   program.name("elbow");
   program.formatter(std::make_shared<HelpFormatter>());
   program.set_version_flag("--version", fmt::format("elbow {} ({})", kVersion, kCommit));

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -24,22 +25,23 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kMostPictures = 10000;
 
 struct PictureArguments {
-  std::string run;
+  ModelArguments model;
   std::string data;
   std::string output;
-  std::string parameters = "best";
   std::int64_t count = 0;
   std::int64_t seed = -1;  // the run's
   bool draw = false;
+  std::string labels;
+  std::vector<double> condition;  // the same for all samples; empty: the classes in turn
 };
 
 SavedModel load_for_pictures(const PictureArguments& arguments, const RunPaths& paths) {
-  SavedModel saved = load_model(paths, arguments.parameters);
+  SavedModel saved = load_model(paths, arguments.model.parameters, arguments.model.own);
   if (!can_be_shown(saved.file.observation)) {
     throw ConfigError(fmt::format(
         "the run in {} is of samples of shape {}, which are no pictures (1, 3 or 4 channels of "
         "rows and columns)",
-        arguments.run, shape_text(saved.file.observation.shape())));
+        arguments.model.run, shape_text(saved.file.observation.shape())));
   }
   return saved;
 }
@@ -55,17 +57,49 @@ fs::path output_path(const PictureArguments& arguments, const RunPaths& paths, c
   return paths.samples() / name;
 }
 
+// c of each sample to draw: what was asked for, else the classes in turn.
+torch::Tensor sample_conditions(const PictureArguments& arguments, const SavedModel& saved) {
+  const Conditioning& conditioning = saved.file.conditioning;
+  if (conditioning.size() == 0) {
+    if (arguments.condition.empty()) return {};
+    throw ConfigError("--condition: the model is conditioned on nothing; leave it out");
+  }
+  if (!arguments.condition.empty()) {
+    const auto row = torch::tensor(arguments.condition, torch::kDouble).unsqueeze(0);
+    return conditioning.c(row.expand({arguments.count, row.size(1)}));
+  }
+  if (!conditioning.is_classes()) {
+    throw ConfigError(
+        fmt::format("--condition is missing: the model is conditioned on {}, for example "
+                    "--condition 0.5,1",
+                    conditioning.summary()));
+  }
+  return conditioning.c(
+      torch::arange(arguments.count, torch::kDouble).remainder(conditioning.size()).unsqueeze(1));
+}
+
+// Classes in turn stand in columns.
+GridStyle sample_style(const PictureArguments& arguments, const Conditioning& conditioning) {
+  constexpr std::int64_t kMostColumns = 20;
+  GridStyle style;
+  const bool in_turn = conditioning.is_classes() && arguments.condition.empty();
+  if (in_turn) style.columns = static_cast<int>(std::min(kMostColumns, conditioning.size()));
+  return style;
+}
+
 void run_sample(const PictureArguments& arguments) {
   torch::NoGradGuard no_grad;
-  const RunPaths paths = require_run(arguments.run);
+  const RunPaths paths = require_run(arguments.model.run);
   const SavedModel saved = load_for_pictures(arguments, paths);
   std::vector<std::int64_t> indices(static_cast<std::size_t>(arguments.count));
   std::iota(indices.begin(), indices.end(), 0);
   const Show show = arguments.draw ? Show::kDraw : Show::kMean;
-  const torch::Tensor x = saved.procedure->sample(indices, sampling_noise(arguments, saved), show);
+  const torch::Tensor x = saved.procedure->sample(indices, sample_conditions(arguments, saved),
+                                                  sampling_noise(arguments, saved), show);
   const fs::path output =
       output_path(arguments, paths, arguments.draw ? "samples-draws.png" : "samples.png");
-  write_png(output, grid(to_images(saved.file.observation, x), {}));
+  write_png(output, grid(to_images(saved.file.observation, x),
+                         sample_style(arguments, saved.file.conditioning)));
   std::cout << fmt::format("{} {} of p(x | z), z drawn from the prior: {}\n", arguments.count,
                            arguments.draw ? "draws" : "means", output.string());
 }
@@ -73,16 +107,19 @@ void run_sample(const PictureArguments& arguments) {
 // The data to reconstruct: what was asked for, else what the run held out, else what it trained on.
 struct Source {
   DataSet data;
+  std::optional<DataSet> labels;  // where the model is conditioned on them
   std::vector<std::int64_t> indices;
 };
 
-Source open_source(const PictureArguments& arguments, const RunPaths& paths) {
+Source open_source(const PictureArguments& arguments, const RunPaths& paths, bool conditioned) {
   if (!arguments.data.empty()) {
     DataSet data = DataSet::open({arguments.data});
     std::vector<std::int64_t> indices(
         static_cast<std::size_t>(std::min(arguments.count, data.size())));
     std::iota(indices.begin(), indices.end(), 0);
-    return {std::move(data), std::move(indices)};
+    std::optional<DataSet> labels;
+    if (conditioned) labels.emplace(open_labels(arguments.labels, data));
+    return {std::move(data), std::move(labels), std::move(indices)};
   }
   Configuration configuration;
   OptionTable table = configuration.table();
@@ -94,14 +131,16 @@ Source open_source(const PictureArguments& arguments, const RunPaths& paths) {
   for (std::int64_t i = 0; i < std::min(arguments.count, available); ++i) {
     indices.push_back(held_out ? set.validation_range().index_of(i) : set.split().training(i));
   }
-  return {held_out ? set.validation_images() : set.images(), std::move(indices)};
+  std::optional<DataSet> labels;
+  if (conditioned) labels.emplace(held_out ? *set.validation_labels() : *set.labels());
+  return {held_out ? set.validation_images() : set.images(), std::move(labels), std::move(indices)};
 }
 
-Batch read_batch(const Source& source, const Observation& observation) {
-  require_fitting(source.data, observation);
+Batch read_batch(const Source& source, const ModelFile& model) {
+  require_fitting(source.data, model.observation);
   Batch batch;
   batch.indices = source.indices;
-  fill_batch(source.data, nullptr, batch);
+  fill_batch(source.data, source.labels ? &*source.labels : nullptr, batch);
   return batch;
 }
 
@@ -123,13 +162,14 @@ std::vector<Image> interleave(const std::vector<Image>& originals,
 
 void run_reconstruct(const PictureArguments& arguments) {
   torch::NoGradGuard no_grad;
-  const RunPaths paths = require_run(arguments.run);
+  const RunPaths paths = require_run(arguments.model.run);
   const SavedModel saved = load_for_pictures(arguments, paths);
   const Observation& observation = saved.file.observation;
-  const Source source = open_source(arguments, paths);
-  const Batch batch = read_batch(source, observation);
+  const Source source = open_source(arguments, paths, saved.file.conditioning.size() > 0);
+  const Batch batch = read_batch(source, saved.file);
   const torch::Tensor x = observation.x(batch, sampling_noise(arguments, saved));
-  const torch::Tensor mean = saved.procedure->reconstruct({x, batch.indices});
+  const torch::Tensor mean =
+      saved.procedure->reconstruct({x, batch.indices, saved.file.conditioning.c(batch)});
   const GridStyle style;
   const fs::path output = output_path(arguments, paths, "reconstructions.png");
   write_png(output, grid(interleave(to_images(observation, x), to_images(observation, mean),
@@ -144,7 +184,7 @@ void run_reconstruct(const PictureArguments& arguments) {
 CLI::App* add_picture_command(CLI::App& program, const char* name, const char* description,
                               std::shared_ptr<PictureArguments> arguments) {
   CLI::App* command = program.add_subcommand(name, description);
-  add_model_options(*command, arguments->run, arguments->parameters);
+  add_model_options(*command, arguments->model);
   command->add_option("--count", arguments->count, fmt::format("how many [{}]", arguments->count))
       ->check(CLI::Range(std::int64_t{1}, kMostPictures))
       ->type_name("N");
@@ -166,6 +206,13 @@ void add_sample_command(CLI::App& program, Action& action) {
                           arguments);
   command->add_flag("--draw", arguments->draw,
                     "draws from p(x | z), with its noise, instead of its means");
+  command
+      ->add_option(
+          "--condition", arguments->condition,
+          "for a conditioned model: the class, or the values, of all samples [each class in "
+          "turn]")
+      ->delimiter(',')
+      ->type_name("C");
   command->add_option("--output", arguments->output, "picture [RUN/samples/samples.png]")
       ->type_name("FILE");
   command->callback(
@@ -183,6 +230,10 @@ void add_reconstruct_command(CLI::App& program, Action& action) {
   command
       ->add_option("--data", arguments->data,
                    "FILE:/path, its first samples [what the run held out]")
+      ->type_name("DATA");
+  command
+      ->add_option("--labels", arguments->labels,
+                   "labels beside --data, for a model conditioned on them")
       ->type_name("DATA");
   command->add_option("--output", arguments->output, "picture [RUN/samples/reconstructions.png]")
       ->type_name("FILE");

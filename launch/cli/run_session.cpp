@@ -1,7 +1,10 @@
 #include "launch/cli/run_session.h"
 
+#include <cmath>
+
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "launch/cli/program_facts.h"
 #include "launch/cli/training_text.h"
 #include "trainer/run/saved_model.h"
@@ -19,7 +22,11 @@ Json result_json(const TrainingRecord& record) {
                {"skipped_steps", record.skipped_steps}};
   if (record.best) {
     json["best_step"] = record.best->step;
-    json["best_validation_elbo"] = record.best->figures.elbo;
+    const Figures& figures = record.best->figures;
+    json["best_validation_elbo"] = figures.elbo;  // null where there is no bound
+    if (std::isnan(figures.elbo)) {
+      json["best_validation_log_likelihood"] = figures.log_likelihood;
+    }
   }
   return json;
 }
@@ -58,6 +65,12 @@ void RunSession::restore(TrainingState& state, const Json& about) {
         "or choose another --run",
         about.value("data", ""), paths().root.string()));
   }
+  if (before.value("own_networks", "") != about.value("own_networks", "")) {
+    throw CheckpointError(fmt::format(
+        "the files of model.encoder and model.decoder are not those that the run in {} began with; "
+        "give it the same files, or choose another --run",
+        paths().root.string()));
+  }
   for (const auto& [name, value] : program_facts()) {
     if (before.value(name, value) == value) continue;
     log::warning("the checkpoint was written with {} {}, this is {}: last bits may differ", name,
@@ -67,7 +80,7 @@ void RunSession::restore(TrainingState& state, const Json& about) {
 }
 
 void RunSession::begin(const Configuration& configuration, const std::string& toml,
-                       const Json& about, const Observation& observation, TrainingState& state,
+                       const Json& about, const ModelFile& model, TrainingState& state,
                        const Course& course, int ranks) {
   const int before = directory_.last_ranks();
   if (checkpoint_ && before != ranks && configuration.training.sum == "fast") {
@@ -78,7 +91,7 @@ void RunSession::begin(const Configuration& configuration, const std::string& to
   first_sample_ = state.record().samples;
   directory_.begin_session(toml, about, ranks, state.record().step, changed_);
   log::open_file(paths().log());
-  save_model_description(paths(), configuration.model, observation,
+  save_model_description(paths(), model,
                          {static_cast<std::uint64_t>(configuration.training.seed),
                           about.value("data_fingerprint", "")});
   // What was the best when the checkpoint was made.

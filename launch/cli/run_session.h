@@ -7,6 +7,7 @@
 #include <string>
 
 #include "launch/cli/configuration.h"
+#include "trainer/model/model.h"
 #include "trainer/run/run_directory.h"
 #include "trainer/training/loop.h"
 #include "trainer/training/reporter.h"
@@ -30,8 +31,8 @@ class RunSession {
 
   // The session begins, from where `state` is.
   void begin(const Configuration& configuration, const std::string& toml,
-             const nlohmann::ordered_json& about, const Observation& observation,
-             TrainingState& state, const Course& course, int ranks);
+             const nlohmann::ordered_json& about, const ModelFile& model, TrainingState& state,
+             const Course& course, int ranks);
 
   Reporter& reporter() { return *reporter_; }
   // Writes down a validation, and the parameters when they are the best. A full disk is an error in

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/interval.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
 #include "launch/cli/program_facts.h"
@@ -16,6 +17,7 @@
 #include "launch/cli/signals.h"
 #include "launch/cli/training_text.h"
 #include "trainer/comm/together.h"
+#include "trainer/model/torchscript.h"
 #include "trainer/run/saved_model.h"
 #include "trainer/training/exporter.h"
 #include "trainer/training/loop.h"
@@ -60,7 +62,8 @@ class TrainCommand {
     if (on_device() && !arguments_.dry_run) nccl = make_nccl_communicator(comm_);
     prepare();
     if (arguments_.dry_run) {
-      return print(plan_text(configuration_, *procedure_, *observation_, *set_, comm_.size()));
+      return print(
+          plan_text(configuration_, *procedure_, model_->observation, *set_, comm_.size()));
     }
     begin();
     try {
@@ -124,17 +127,21 @@ class TrainCommand {
 
   void prepare() {
     together(comm_, [&] {
+      if (configuration_.model.network == "torchscript") note_network_files(configuration_.model);
       if (configuration_.data.train.empty()) {
         throw ConfigError("option data.train is missing: the samples to train on, FILE:/path");
       }
       set_ = std::make_unique<TrainingSet>(configuration_.data, seed());
       fingerprint_ = set_->fingerprint();
     });
-    require_same(comm_, {{"the fingerprint of the training data", fingerprint_}});
-    observation_ = std::make_unique<Observation>(
-        make_observation(comm_, *set_, configuration_.observation, configuration_.model));
+    require_same(comm_, {{"the fingerprint of the training data", fingerprint_},
+                         {"the content of model.encoder and model.decoder", own_networks()}});
+    model_ = std::make_unique<ModelFile>(
+        ModelFile{configuration_.model,
+                  make_observation(comm_, *set_, configuration_.observation, configuration_.model),
+                  make_conditioning(comm_, *set_, configuration_.model)});
     together(comm_, [&] {
-      procedure_ = make_model(configuration_.model, *observation_, seed());
+      procedure_ = make_model(model_->options, model_->observation, seed(), model_->conditioning);
       if (on_device() && !arguments_.dry_run) move_to_device();
       state_ = std::make_unique<TrainingState>(*procedure_, configuration_.optimizer,
                                                configuration_.training.average);
@@ -166,12 +173,18 @@ class TrainCommand {
     return {set_->order().size(), training.batch, training.epochs};
   }
 
+  // What a user's own networks are known by; "" without.
+  std::string own_networks() const {
+    return configuration_.model.encoder_hash + configuration_.model.decoder_hash;
+  }
+
   // What run.json and checkpoints say of the program and the data.
   Json about() const {
     Json about = Json::object();
     for (const auto& [name, value] : program_facts()) about[name] = value;
     about["data"] = set_->images().name();
     about["data_fingerprint"] = fingerprint_;
+    if (!own_networks().empty()) about["own_networks"] = own_networks();
     if (!init_from_.is_null()) about["init_from"] = init_from_;
     return about;
   }
@@ -179,7 +192,7 @@ class TrainCommand {
   void begin() {
     together(comm_, [&] {
       if (session_) {
-        session_->begin(configuration_, table_.to_toml(), about(), *observation_, *state_, course(),
+        session_->begin(configuration_, table_.to_toml(), about(), *model_, *state_, course(),
                         comm_.size());
       }
       if (arguments_.record_samples) {
@@ -221,15 +234,18 @@ class TrainCommand {
                                  generation_, [this] { session_->lease().require_held(); });
     TrainingJob job{tensors,
                     *procedure_,
-                    *observation_,
+                    model_->observation,
                     set_->images(),
                     set_->order(),
                     configuration_.training,
                     *state_,
                     configuration_.optimizer,
-                    configuration_.data.nan == "skip"};
+                    configuration_.data.nan == "skip",
+                    model_->conditioning,
+                    given_labels(set_->labels())};
     job.schedule = schedule_;
     if (set_->has_validation()) job.validate = [this] { return validate(); };
+    job.over_training_set = [this] { return evaluate_training_set(); };
     job.patience = configuration_.evaluation.patience;
     job.checkpoints = &checkpoints;
     job.manifest.about = about();
@@ -271,8 +287,38 @@ class TrainCommand {
     if (session_) session_->reporter().validating();
     EvaluationOptions options = configuration_.evaluation;
     options.samples = options.validation_samples;
-    return evaluate({comm_, *procedure_, *observation_, set_->validation_images(),
-                     set_->validation_range(), options, seed(), configuration_.data.nan == "skip"});
+    return evaluate(evaluation_of(set_->validation_images(), set_->validation_labels(),
+                                  set_->validation_range(), options));
+  }
+
+  Figures evaluate_training_set() {
+    EvaluationOptions options = configuration_.evaluation;
+    options.samples = 1;
+    const Split& split = set_->split();
+    return evaluate(evaluation_of(
+        set_->images(), set_->labels(),
+        {split.training_count(), [&split](std::int64_t i) { return split.training(i); }}, options));
+  }
+
+  EvaluationJob evaluation_of(DataSet& images, const DataSet* labels, SampleRange range,
+                              const EvaluationOptions& options) {
+    return {comm_,
+            *procedure_,
+            model_->observation,
+            images,
+            std::move(range),
+            options,
+            seed(),
+            configuration_.data.nan == "skip",
+            nullptr,
+            nullptr,
+            model_->conditioning,
+            given_labels(labels)};
+  }
+
+  // Labels are read where the model is conditioned on them.
+  const DataSet* given_labels(const DataSet* labels) const {
+    return model_->conditioning.size() > 0 ? labels : nullptr;
   }
 
   void end(TrainingEnd end) {
@@ -302,7 +348,7 @@ class TrainCommand {
   Json init_from_;
   std::unique_ptr<TrainingSet> set_;
   std::string fingerprint_;
-  std::unique_ptr<Observation> observation_;
+  std::unique_ptr<ModelFile> model_;
   std::shared_ptr<Procedure> procedure_;
   std::unique_ptr<TrainingState> state_;
   std::unique_ptr<Exporter> exporter_;     // none when metrics.serve is off

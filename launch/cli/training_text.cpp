@@ -8,10 +8,6 @@
 
 namespace elbow {
 
-std::string counted(std::int64_t count, const std::string& noun) {
-  return fmt::format("{} {}{}", human_count(count), noun, count == 1 ? "" : "s");
-}
-
 std::string data_text(TrainingSet& set) {
   return fmt::format("{} samples of shape {} from {}, {} held out for validation",
                      human_count(set.order().size()), shape_text(set.images().row_shape()),
@@ -69,6 +65,27 @@ std::string end_text(TrainingEnd end) {
   return "";
 }
 
+namespace {
+
+// Without what has no meaning for the model.
+void log_best(const ValidationReport& best) {
+  const Figures& figures = best.figures;
+  std::string terms;
+  const auto add = [&](const char* name, double value) {
+    if (!std::isnan(value)) {
+      terms += fmt::format("{}{} {:.2f}", terms.empty() ? "" : ", ", name, value);
+    }
+  };
+  add("reconstruction", figures.reconstruction);
+  add("KL", figures.kl);
+  const bool bounded = !std::isnan(figures.elbo);
+  log::info("best validation {} {:.2f} nats a sample{} over {} samples, after epoch {}",
+            bounded ? "ELBO" : "log p(x)", bounded ? figures.elbo : figures.log_likelihood,
+            terms.empty() ? "" : " (" + terms + ")", human_count(figures.count), best.epoch + 1);
+}
+
+}  // namespace
+
 void log_summary(TrainingEnd end, const TrainingRecord& record, std::int64_t samples,
                  double seconds) {
   log::info("{} after {} steps, {} samples; in this session {} samples in {}: {} samples/s",
@@ -82,14 +99,7 @@ void log_summary(TrainingEnd end, const TrainingRecord& record, std::int64_t sam
   if (record.skipped_steps > 0) {
     log::warning("{} made no update: see above", counted(record.skipped_steps, "step"));
   }
-  if (record.best) {
-    const Figures& figures = record.best->figures;
-    log::info(
-        "best validation ELBO {:.2f} nats a sample (reconstruction {:.2f}, KL {:.2f}) "
-        "over {} samples, after epoch {}",
-        figures.elbo, figures.reconstruction, figures.kl, human_count(figures.count),
-        record.best->epoch + 1);
-  }
+  if (record.best) log_best(*record.best);
 }
 
 void log_next_steps(const std::string& run, const std::filesystem::path& parameters) {

@@ -10,9 +10,6 @@
 
 namespace elbow {
 
-// "1 rank", "2 ranks"
-std::string counted(std::int64_t count, const std::string& noun);
-
 std::string data_text(TrainingSet& set);
 
 // What --dry-run shows: networks, measure, data, job, steps, memory.

@@ -72,7 +72,7 @@ void whole_step(benchmark::State& state) {
   for (auto _ : state) {
     parameters.gradient().zero_();
     const torch::Tensor x = seen.x(batch, {});
-    model->terms({x, batch.indices}, {}, 1).objective.sum().neg().backward();
+    model->terms({x, batch.indices}, {}, {1}).objective.sum().neg().backward();
     adam->step(parameters.gradient(), static_cast<double>(batch.count()), 1e-3);
   }
 }

@@ -12,12 +12,16 @@ namespace {
 
 constexpr std::size_t kSkippedNamed = 16;
 
-// A row of the exchange: one image's figures.
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+// A row of the exchange: one image's figures, and the model's own behind them.
 enum Column { kElbo, kReconstruction, kKl, kLogLikelihood, kEss, kVariance, kNotFinite, kColumns };
 
 // Means and the spread of log p(x), image after image in one order. Spread by Welford's recurrence.
 class Sums {
  public:
+  explicit Sums(std::size_t own) : own_(own, 0.0) {}
+
   void add(const double* row) {
     ++count_;
     elbo_ += row[kElbo];
@@ -28,9 +32,10 @@ class Sums {
     const double difference = row[kLogLikelihood] - mean_;
     mean_ += difference / static_cast<double>(count_);
     squares_ += difference * (row[kLogLikelihood] - mean_);
+    for (std::size_t i = 0; i < own_.size(); ++i) own_[i] += row[kColumns + i];
   }
 
-  Figures figures(std::int64_t samples) const {
+  Figures figures(std::int64_t samples, const std::vector<OwnFigure>& own) const {
     const auto n = static_cast<double>(count_);
     Figures figures;
     figures.count = count_;
@@ -42,6 +47,7 @@ class Sums {
     figures.standard_error = std::sqrt(squares_ / (n - 1) / n);
     figures.monte_carlo_error = std::sqrt(variance_) / n;
     figures.effective_sample_size = ess_ / n;
+    for (std::size_t i = 0; i < own_.size(); ++i) figures.own.emplace_back(own[i], own_[i] / n);
     return figures;
   }
 
@@ -49,7 +55,39 @@ class Sums {
   std::int64_t count_ = 0;
   double elbo_ = 0, reconstruction_ = 0, kl_ = 0, ess_ = 0, variance_ = 0;
   double mean_ = 0, squares_ = 0;
+  std::vector<double> own_;
 };
+
+// The columns of a block, [images] each, a figure without meaning filled with NaN.
+std::vector<std::vector<double>> columns_of(BlockFigures figures, std::size_t images) {
+  std::vector<std::vector<double>> columns(kColumns);
+  columns[kElbo] = std::move(figures.elbo);
+  columns[kReconstruction] = std::move(figures.reconstruction);
+  columns[kKl] = std::move(figures.kl);
+  columns[kLogLikelihood] = std::move(figures.log_likelihood);
+  columns[kEss] = std::move(figures.effective_sample_size);
+  columns[kVariance] = std::move(figures.log_likelihood_variance);
+  columns[kNotFinite].assign(images, 0.0);
+  for (auto& column : figures.own) columns.push_back(std::move(column));
+  for (auto& column : columns) {
+    if (column.empty()) column.assign(images, kNone);
+  }
+  return columns;
+}
+
+BlockFigures block_of(std::vector<std::vector<double>> columns) {
+  BlockFigures figures;
+  figures.elbo = std::move(columns[kElbo]);
+  figures.reconstruction = std::move(columns[kReconstruction]);
+  figures.kl = std::move(columns[kKl]);
+  figures.log_likelihood = std::move(columns[kLogLikelihood]);
+  figures.effective_sample_size = std::move(columns[kEss]);
+  figures.log_likelihood_variance = std::move(columns[kVariance]);
+  for (std::size_t i = kColumns; i < columns.size(); ++i) {
+    figures.own.push_back(std::move(columns[i]));
+  }
+  return figures;
+}
 
 std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -58,13 +96,17 @@ class Evaluation {
   explicit Evaluation(const EvaluationJob& job)
       : job_(job),
         block_(job.options.block),
-        blocks_(ceil_divide(job.range.count, job.options.block)) {}
+        blocks_(ceil_divide(job.range.count, job.options.block)),
+        estimation_{job.options.samples, job.options.marginal},
+        own_(job.procedure.own_figures(estimation_)),
+        width_(kColumns + static_cast<std::int64_t>(own_.size())),
+        sums_(own_.size()) {}
 
   Figures run() {
     const int rank = job_.comm.rank();
     const int ranks = job_.comm.size();
     Loader loader(
-        job_.data, nullptr,
+        job_.data, job_.labels,
         [this, next = std::int64_t{rank}, ranks]() mutable {
           const std::int64_t block = next;
           next += ranks;
@@ -73,7 +115,7 @@ class Evaluation {
         2);
     const std::int64_t rounds = ceil_divide(blocks_, ranks);
     for (std::int64_t round = 0; round < rounds; ++round) {
-      torch::Tensor mine = torch::zeros({block_, kColumns}, torch::kDouble);
+      torch::Tensor mine = torch::zeros({block_, width_}, torch::kDouble);
       if (round * ranks + rank < blocks_) compute(*loader.next(), mine);
       const torch::Tensor all = job_.comm.all_gather(mine);
       for (int r = 0; r < ranks && round * ranks + r < blocks_; ++r) {
@@ -83,7 +125,8 @@ class Evaluation {
         job_.progress(std::min(job_.range.count, (round + 1) * ranks * block_));
       }
     }
-    Figures figures = sums_.figures(job_.options.samples);
+    Figures figures = sums_.figures(job_.options.samples, own_);
+    figures.missing_reason = job_.procedure.missing_figures_reason();
     figures.skipped = skipped_;
     figures.skipped_count = skipped_count_;
     return figures;
@@ -97,23 +140,22 @@ class Evaluation {
     return result;
   }
 
-  // Rows of `figures` [block, kColumns] for a block of this rank. Samples that are not finite stay
+  // Rows of `figures` [block, width_] for a block of this rank. Samples that are not finite stay
   // in it, so that the shape of the computation does not depend on them.
   void compute(const Batch& batch, torch::Tensor& figures) const {
     const RunNoise noise{job_.seed, 0, kEvaluationEpoch};
-    const torch::Tensor x =
-        job_.observation.x(batch, noise).to(job_.procedure.parameters().at(0).device());
-    const BlockFigures block =
-        job_.procedure.evaluate({x, batch.indices}, job_.options.samples, noise);
+    const at::Device device = job_.procedure.parameters().at(0).device();
+    Shard shard{job_.observation.x(batch, noise).to(device), batch.indices};
+    shard.c = job_.conditioning.c(batch);
+    if (shard.c.defined()) shard.c = shard.c.to(device);
+    const auto columns =
+        columns_of(job_.procedure.evaluate(shard, estimation_, noise), batch.indices.size());
     auto rows = figures.accessor<double, 2>();
-    for (std::size_t i = 0; i < batch.indices.size(); ++i) {
-      auto row = rows[static_cast<std::int64_t>(i)];
-      row[kElbo] = block.elbo[i];
-      row[kReconstruction] = block.reconstruction[i];
-      row[kKl] = block.kl[i];
-      row[kLogLikelihood] = block.log_likelihood[i];
-      row[kEss] = block.effective_sample_size[i];
-      row[kVariance] = block.log_likelihood_variance[i];
+    for (std::int64_t column = 0; column < width_; ++column) {
+      const auto& values = columns[static_cast<std::size_t>(column)];
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        rows[static_cast<std::int64_t>(i)][column] = values[i];
+      }
     }
     for (const std::int64_t i : batch.not_finite) rows[i][kNotFinite] = 1;
   }
@@ -121,24 +163,20 @@ class Evaluation {
   // Takes a block's rows into the sums, on every rank alike.
   void collect(std::int64_t block, const double* rows) {
     const std::vector<std::int64_t> block_indices = indices(block);
-    BlockFigures figures;
+    std::vector<std::vector<double>> columns(static_cast<std::size_t>(width_));
     for (std::size_t i = 0; i < block_indices.size(); ++i) {
-      const double* row = rows + i * kColumns;
+      const double* row = rows + static_cast<std::int64_t>(i) * width_;
       const bool finite = row[kNotFinite] == 0;
       if (finite) {
         sums_.add(row);
       } else {
         skip(block_indices[i]);
       }
-      constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-      figures.elbo.push_back(finite ? row[kElbo] : kNone);
-      figures.reconstruction.push_back(finite ? row[kReconstruction] : kNone);
-      figures.kl.push_back(finite ? row[kKl] : kNone);
-      figures.log_likelihood.push_back(finite ? row[kLogLikelihood] : kNone);
-      figures.effective_sample_size.push_back(finite ? row[kEss] : kNone);
-      figures.log_likelihood_variance.push_back(finite ? row[kVariance] : kNone);
+      for (std::size_t column = 0; column < columns.size(); ++column) {
+        columns[column].push_back(finite ? row[column] : kNone);
+      }
     }
-    if (job_.sink && job_.comm.rank() == 0) job_.sink(block_indices, figures);
+    if (job_.sink && job_.comm.rank() == 0) job_.sink(block_indices, block_of(std::move(columns)));
   }
 
   void skip(std::int64_t index) {
@@ -156,6 +194,9 @@ class Evaluation {
   const EvaluationJob& job_;
   const std::int64_t block_;
   const std::int64_t blocks_;
+  const Estimation estimation_;
+  const std::vector<OwnFigure> own_;
+  const std::int64_t width_;  // of a row
   Sums sums_;
   std::vector<std::int64_t> skipped_;
   std::int64_t skipped_count_ = 0;
@@ -194,26 +235,33 @@ nlohmann::ordered_json to_json(const Figures& figures, const Observation& observ
   const auto claimed = [&](double value) {
     return reason.empty() ? number_or_null(value) : nlohmann::ordered_json(nullptr);
   };
-  const auto bits = observation.bits_per_dim(figures.log_likelihood);
+  const auto bits = std::isfinite(figures.log_likelihood)
+                        ? observation.bits_per_dim(figures.log_likelihood)
+                        : std::nullopt;
   about["measure"] = observation.measure();
   if (!reason.empty()) about["no_likelihood"] = reason;
-  if (!bits) about["no_bits_per_dim"] = "the data are not 8-bit or binary";
+  if (!bits && figures.missing_reason.empty())
+    about["no_bits_per_dim"] = "the data are not 8-bit or binary";
+  if (!figures.missing_reason.empty()) about["missing"] = figures.missing_reason;
   if (figures.count < 2) about["no_standard_error"] = "one image has no spread";
   if (figures.skipped_count > 0) {
     about["skipped_not_finite"] = {{"count", figures.skipped_count}, {"first", figures.skipped}};
   }
-  return {{"count", figures.count},
-          {"samples", figures.samples},
-          {"elbo", claimed(figures.elbo)},
-          {"reconstruction", number_or_null(figures.reconstruction)},
-          {"kl", number_or_null(figures.kl)},
-          {"log_likelihood", claimed(figures.log_likelihood)},
-          {"standard_error", claimed(figures.standard_error)},
-          {"monte_carlo_error", claimed(figures.monte_carlo_error)},
-          {"effective_sample_size", claimed(figures.effective_sample_size)},
-          {"bits_per_dim", bits && reason.empty() ? nlohmann::ordered_json(*bits)
-                                                  : nlohmann::ordered_json(nullptr)},
-          {"about", std::move(about)}};
+  nlohmann::ordered_json json = {
+      {"count", figures.count},
+      {"samples", figures.samples},
+      {"elbo", claimed(figures.elbo)},
+      {"reconstruction", number_or_null(figures.reconstruction)},
+      {"kl", number_or_null(figures.kl)},
+      {"log_likelihood", claimed(figures.log_likelihood)},
+      {"standard_error", claimed(figures.standard_error)},
+      {"monte_carlo_error", claimed(figures.monte_carlo_error)},
+      {"effective_sample_size", claimed(figures.effective_sample_size)},
+      {"bits_per_dim",
+       bits && reason.empty() ? nlohmann::ordered_json(*bits) : nlohmann::ordered_json(nullptr)}};
+  for (const auto& [figure, value] : figures.own) json[figure.name] = claimed(value);
+  json["about"] = std::move(about);
+  return json;
 }
 
 }  // namespace elbow

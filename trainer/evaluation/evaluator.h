@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "base/options.h"
 #include "data/data_set.h"
 #include "trainer/comm/communicator.h"
+#include "trainer/model/conditioning.h"
 #include "trainer/model/observation.h"
 #include "trainer/model/procedure.h"
 
@@ -25,11 +27,12 @@ struct EvaluationOptions {
   std::int64_t block = 256;              // images computed at a time, whole, by one rank
   std::string every = "1 epoch";         // of the validation during training
   std::int64_t patience = 0;  // validations without a better ELBO before stopping; 0: never
+  bool marginal = false;      // see Estimation
 };
 
 void declare(OptionTable& table, EvaluationOptions& options);
 
-// Nats per sample, means over the images.
+// Nats per sample, means over the images. NaN where one has no meaning for the model.
 struct Figures {
   std::int64_t count = 0;
   std::int64_t samples = 0;  // K
@@ -37,10 +40,12 @@ struct Figures {
   double reconstruction = 0;
   double kl = 0;
   double log_likelihood = 0;
-  double standard_error = 0;          // of the mean log-likelihood, over images
-  double monte_carlo_error = 0;       // of the mean log-likelihood, from the draws of z
-  double effective_sample_size = 0;   // mean over the images, out of K
-  std::vector<std::int64_t> skipped;  // the first of the samples left out as not finite
+  double standard_error = 0;                      // of the mean log-likelihood, over images
+  double monte_carlo_error = 0;                   // of the mean log-likelihood, from the draws of z
+  double effective_sample_size = 0;               // mean over the images, out of K
+  std::vector<std::pair<OwnFigure, double>> own;  // see Procedure::own_figures
+  std::string missing_reason;                     // why a figure has no meaning; "" where all have
+  std::vector<std::int64_t> skipped;              // the first of the samples left out as not finite
   std::int64_t skipped_count = 0;
 };
 
@@ -51,10 +56,12 @@ struct SampleRange {
 };
 
 // Receives the samples' figures in order, a block at a time (rank 0 only); NaN for a sample that
-// was left out as not finite.
+// was left out as not finite, and for a figure that has no meaning.
 using ImageSink = std::function<void(std::span<const std::int64_t> indices, const BlockFigures&)>;
 // Told after each round how many images are done (rank 0 only).
 using EvaluationProgress = std::function<void(std::int64_t done)>;
+
+inline const Conditioning kNoCondition;
 
 struct EvaluationJob {
   Communicator& comm;
@@ -67,6 +74,9 @@ struct EvaluationJob {
   bool skip_not_finite = false;
   ImageSink sink = nullptr;
   EvaluationProgress progress = nullptr;
+  // What a conditioned model is given: a row of labels for each row of `data`.
+  const Conditioning& conditioning = kNoCondition;
+  const DataSet* labels = nullptr;
 };
 
 // Collective; every rank gets the same figures. Blocks of `options.block` samples go round the

@@ -31,7 +31,13 @@ torch::Tensor DiagonalGaussian::log_density(const torch::Tensor& z_BD) const {
 
 // expm1 keeps the digits that exp(v) - v - 1 loses near v = 0, where training begins.
 torch::Tensor DiagonalGaussian::kl_to_standard_normal() const {
-  return 0.5 * (mean_.square() + torch::expm1(log_variance_) - log_variance_).sum(1);
+  return 0.5 * (mean_.square() + torch::expm1(log_variance_) - log_variance_);
+}
+
+torch::Tensor DiagonalGaussian::kl_to(const DiagonalGaussian& other) const {
+  const auto log_ratio = log_variance_ - other.log_variance_;
+  const auto distance = (mean_ - other.mean_).square() * (-other.log_variance_).exp();
+  return 0.5 * (distance + torch::expm1(log_ratio) - log_ratio);
 }
 
 }  // namespace elbow

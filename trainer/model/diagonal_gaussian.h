@@ -16,10 +16,18 @@ class DiagonalGaussian : public Posterior {
   torch::Tensor draw(const torch::Tensor& noise_BD) const override;
   torch::Tensor log_density(const torch::Tensor& z_BD) const override;
   torch::Tensor mean() const override { return mean_; }
+  torch::Tensor deviation() const override { return (0.5 * log_variance_).exp(); }
+  std::unique_ptr<Posterior> detached() const override {
+    return std::make_unique<DiagonalGaussian>(mean_.detach(), log_variance_.detach());
+  }
   const torch::Tensor& log_variance() const { return log_variance_; }
 
-  // KL to N(0, I): 1/2 sum_d (mu_d^2 + s_d^2 - log s_d^2 - 1), [B] in nats.
+  // KL to N(0, I): 1/2 sum_d (mu_d^2 + s_d^2 - log s_d^2 - 1), the terms of the sum, [B, D] in
+  // nats.
   torch::Tensor kl_to_standard_normal() const;
+  // KL to another of the same shape: 1/2 sum_d (r_d - log r_d - 1 + (mu_d - m_d)^2 / v_d) with
+  // r_d the ratio of variances s_d^2 / v_d, [B, D] in nats.
+  torch::Tensor kl_to(const DiagonalGaussian& other) const;
 
  private:
   torch::Tensor mean_;

@@ -14,13 +14,14 @@ class GaussianPrior : public Prior {
 
   std::int64_t latent() const override { return latent_; }
 
-  torch::Tensor log_density(const torch::Tensor& z_BD) const override {
+  torch::Tensor log_density(const torch::Tensor& z_BD, const torch::Tensor& /*c*/) const override {
     const double log_two_pi = std::log(2.0 * std::numbers::pi);
     return -0.5 * (z_BD.square().sum(1) + static_cast<double>(latent_) * log_two_pi);
   }
 
   torch::Tensor sample(const NoiseKey& key, std::span<const std::int64_t> indices,
-                       std::uint32_t draw, at::ScalarType type) const override {
+                       std::uint32_t draw, const torch::Tensor& /*c*/,
+                       at::ScalarType type) const override {
     return normal_noise(key, indices, draw, {latent_}, type);
   }
 
@@ -30,7 +31,8 @@ class GaussianPrior : public Prior {
     return std::make_unique<DiagonalGaussian>(encoder_output);
   }
 
-  std::optional<torch::Tensor> kl(const Posterior& q) const override {
+  std::optional<torch::Tensor> kl_by_latent(const Posterior& q,
+                                            const torch::Tensor& /*c*/) const override {
     const auto* gaussian = dynamic_cast<const DiagonalGaussian*>(&q);
     if (gaussian == nullptr) return std::nullopt;
     return gaussian->kl_to_standard_normal();
@@ -42,7 +44,8 @@ class GaussianPrior : public Prior {
 
 }  // namespace
 
-std::shared_ptr<Prior> make_gaussian_prior(const ModelOptions& options) {
+std::shared_ptr<Prior> make_gaussian_prior(const ModelOptions& options,
+                                           const PriorSetting& /*setting*/) {
   return std::make_shared<GaussianPrior>(options.latent);
 }
 

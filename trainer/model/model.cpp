@@ -4,24 +4,43 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "trainer/model/cvae.h"
+#include "trainer/model/glo.h"
 #include "trainer/model/initialisation.h"
+#include "trainer/model/latent_optimisation.h"
+#include "trainer/model/pixelcnn.h"
 #include "trainer/model/vae.h"
 
 namespace elbow {
 namespace {
 
-constexpr int kModelFormat = 1;
+constexpr int kModelFormat = 2;
+
+enum class Needs { kNoCondition, kCondition };
 
 struct Kind {
   std::string name;
-  std::shared_ptr<Procedure> (*make)(const ModelOptions&, const Observation&);
+  Needs needs;
+  std::shared_ptr<Procedure> (*make)(const ModelOptions&, const Observation&, const Conditioning&);
 };
 
 const std::vector<Kind>& registry() {
   static const std::vector<Kind> kinds = {
-      {"vae", make_vae},
+      {"vae", Needs::kNoCondition, make_vae},
+      {"cvae", Needs::kCondition, make_cvae},
+      {"pixelcnn", Needs::kNoCondition, make_pixelcnn},
+      {"latent-optimisation", Needs::kNoCondition, make_latent_optimisation},
+      {"glo", Needs::kNoCondition, make_glo},
   };
   return kinds;
+}
+
+const Kind& find(const std::string& name) {
+  for (const auto& kind : registry()) {
+    if (kind.name == name) return kind;
+  }
+  throw ConfigError(fmt::format("option model.kind: there is no model '{}'; {}", name,
+                                suggestion(name, procedure_names())));
 }
 
 }  // namespace
@@ -33,20 +52,31 @@ std::vector<std::string> procedure_names() {
 }
 
 std::shared_ptr<Procedure> make_model(const ModelOptions& options, const Observation& observation,
-                                      std::uint64_t seed) {
+                                      std::uint64_t seed, const Conditioning& conditioning) {
   if (options.likelihood != observation.likelihood()) {
     throw ConfigError(
         fmt::format("option model.likelihood is '{}', but the data were prepared for '{}'",
                     options.likelihood, observation.likelihood()));
   }
-  for (const auto& kind : registry()) {
-    if (kind.name != options.kind) continue;
-    auto model = kind.make(options, observation);
-    initialise(*model, seed);
-    return model;
+  if (options.sigma == "optimal" && options.kind != "vae" && options.kind != "cvae") {
+    throw ConfigError(
+        fmt::format("option model.sigma: 'optimal' does not go with model.kind '{}'; give a "
+                    "number, or 'learned'",
+                    options.kind));
   }
-  throw ConfigError(fmt::format("option model.kind: there is no model '{}'; {}", options.kind,
-                                suggestion(options.kind, procedure_names())));
+  auto model = find(options.kind).make(options, observation, conditioning);
+  initialise(*model, seed);
+  return model;
+}
+
+std::string resolved_condition(const ModelOptions& options) {
+  const bool needed = find(options.kind).needs == Needs::kCondition;
+  if (options.condition == "auto") return needed ? "classes" : "none";
+  if (needed == (options.condition == "none")) {
+    throw ConfigError(fmt::format("option model.condition: '{}' does not go with model.kind '{}'",
+                                  options.condition, options.kind));
+  }
+  return options.condition;
 }
 
 ModelDescription describe(const Procedure& model) {
@@ -77,10 +107,11 @@ std::string to_text(const ModelDescription& description) {
   return text;
 }
 
-nlohmann::ordered_json model_to_json(const ModelOptions& options, const Observation& observation) {
+nlohmann::ordered_json model_to_json(const ModelFile& model) {
   return {{"format", kModelFormat},
-          {"model", to_json(options)},
-          {"observation", observation.to_json()}};
+          {"model", to_json(model.options)},
+          {"observation", model.observation.to_json()},
+          {"conditioning", model.conditioning.to_json()}};
 }
 
 ModelFile model_from_json(const nlohmann::ordered_json& json) {
@@ -88,10 +119,13 @@ ModelFile model_from_json(const nlohmann::ordered_json& json) {
     throw CheckpointError(fmt::format(
         "model.json: not of format {}; another version of the program wrote it", kModelFormat));
   }
-  if (!json.contains("model") || !json.contains("observation")) {
-    throw CheckpointError("model.json: 'model' or 'observation' is missing");
+  for (const char* part : {"model", "observation", "conditioning"}) {
+    if (!json.contains(part)) {
+      throw CheckpointError(fmt::format("model.json: '{}' is missing", part));
+    }
   }
-  return {model_options_from_json(json["model"]), Observation::from_json(json["observation"])};
+  return {model_options_from_json(json["model"]), Observation::from_json(json["observation"]),
+          Conditioning::from_json(json["conditioning"])};
 }
 
 }  // namespace elbow

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "trainer/model/conditioning.h"
 #include "trainer/model/observation.h"
 #include "trainer/model/options.h"
 #include "trainer/model/procedure.h"
@@ -16,10 +17,14 @@ namespace elbow {
 
 std::vector<std::string> procedure_names();
 
+// What model.condition means for this kind of model: "none", "classes" or "values". Throws
+// ConfigError where the kind rules it out.
+std::string resolved_condition(const ModelOptions& options);
+
 // With initial parameters from the seed, in float. Throws ConfigError where parts do not go
 // together.
 std::shared_ptr<Procedure> make_model(const ModelOptions& options, const Observation& observation,
-                                      std::uint64_t seed);
+                                      std::uint64_t seed, const Conditioning& conditioning = {});
 
 struct ModelDescription {
   std::string summary;
@@ -34,12 +39,13 @@ ModelDescription describe(const Procedure& model);
 std::string to_text(const ModelDescription& description);
 
 // model.json: all that is needed, beside the parameters, to have the model again.
-nlohmann::ordered_json model_to_json(const ModelOptions& options, const Observation& observation);
-
 struct ModelFile {
   ModelOptions options;
   Observation observation;
+  Conditioning conditioning;
 };
+
+nlohmann::ordered_json model_to_json(const ModelFile& model);
 
 // Throws CheckpointError naming what is wrong: the file may be a stranger's.
 ModelFile model_from_json(const nlohmann::ordered_json& json);

@@ -5,6 +5,7 @@
 #include "trainer/model/likelihood.h"
 #include "trainer/model/model.h"
 #include "trainer/model/network.h"
+#include "trainer/model/pixelcnn.h"
 #include "trainer/model/prior.h"
 
 namespace elbow {
@@ -62,19 +63,35 @@ void declare_architecture(OptionTable& table, ModelOptions& options) {
             between(1, kLargestLatent));
   table.add("model.prior", &options.prior,
             "distribution of codes before an image is seen; gaussian: independent, mean 0, "
-            "deviation 1",
+            "deviation 1; uniform: on [-1, 1]; categorical: one of finitely many values; product: "
+            "of several of these; mixture: of gaussians, learned; vamp: mixture of the encoder's "
+            "answers to learned images; conditional: gaussian, learned for each condition",
             one_of(prior_names()));
+  table.add("model.categories", &options.categories,
+            "prior categorical: how many values each variable has, in place of model.latent, for "
+            "example [10, 4]",
+            between(2, kLargestLatent));
+  table.add("model.temperature", &options.temperature,
+            "prior categorical: draws in training are softened by so much where the values are too "
+            "many to be summed over; towards 0 they become one-hot and gradients noisy",
+            between(0.01, 100));
+  table.add("model.components", &options.components,
+            "priors mixture and vamp: number of components", between(1, kLargestLatent));
+  table.add("model.factors", &options.factors,
+            "prior product: a prior and its size each, in place of model.latent, for example "
+            "[\"categorical 183\", \"uniform 2\"]");
   table.add("model.likelihood", &options.likelihood,
             "distribution of an image around what the decoder draws; gaussian and laplace for grey "
             "values and measurements, bernoulli for pixels that are black or white, "
             "discretised-logistic and categorical for whole 8-bit values as they are",
             one_of(likelihood_names()));
   table
-      .add("model.sigma", &options.sigma,
-           "deviation of the likelihood, in units of x: 'learned' (one for all variables), "
-           "'per-dimension' (learned, one for each), 'optimal' (gaussian and laplace: computed from "
-           "the training set after each epoch) or a number",
-           TextCheck(check_sigma))
+      .add(
+          "model.sigma", &options.sigma,
+          "deviation of the likelihood, in units of x: 'learned' (one for all variables), "
+          "'per-dimension' (learned, one for each), 'optimal' (gaussian and laplace: computed from "
+          "the training set after each epoch) or a number",
+          TextCheck(check_sigma))
       .number_allowed = true;
   table.add("model.sigma_floor", &options.sigma_floor,
             "a learned sigma stays above this, so that the likelihood stays bounded",
@@ -91,7 +108,8 @@ void declare_architecture(OptionTable& table, ModelOptions& options) {
             "hidden layers of the encoder, from the data to the code; the decoder has them the "
             "other way round. mlp: units a layer, [] for a linear model; convolutional: channels a "
             "stage, each stage halves the image, for example [32, 64]; residual: the same; "
-            "transformer: the width of its tokens alone, for example [128]",
+            "transformer: the width of its tokens alone, for example [128]; model.kind pixelcnn: "
+            "features a layer",
             between(1, kLargestWidth));
   table.add("model.blocks", &options.blocks, "residual: blocks of two convolutions in each stage",
             between(1, kMostLayers));
@@ -103,8 +121,28 @@ void declare_architecture(OptionTable& table, ModelOptions& options) {
   table.add("model.patch", &options.patch,
             "transformer: side of the patches that a sample is cut into, in pixels",
             between(1, kLargestWidth));
+  table.add(
+      "model.ordering", &options.ordering,
+      "pixelcnn: which pixels come before which; raster: row by row, columns: column by column",
+      one_of(ordering_names()));
   table.add("model.activation", &options.activation, "function between the layers",
             one_of(activation_names()));
+  table.add(
+      "model.condition", &options.condition,
+      "what the model is given beside z. classes: the labels of data.labels are whole numbers "
+      "0, 1, 2 ..., one a sample; values: they are numbers, one or more a sample; none. auto: "
+      "classes for a model that needs a condition, else none",
+      one_of({"auto", "none", "classes", "values"}));
+  table.add("model.sphere", &options.sphere,
+            "glo: where codes live, in the unit ball (as in the paper) or on the unit sphere",
+            one_of({"ball", "sphere"}));
+  table.add(
+      "model.fit_steps", &options.fit_steps,
+      "latent-optimisation and glo: the most steps in which the code of a sample that was not "
+      "trained on is fitted",
+      between(1, 1e6));
+  table.add("model.fit_rate", &options.fit_rate, "the learning rate of that fit, at first",
+            between(1e-6, 1));
 }
 
 }  // namespace
@@ -125,6 +163,10 @@ nlohmann::ordered_json to_json(const ModelOptions& options) {
   return {{"kind", options.kind},
           {"latent", options.latent},
           {"prior", options.prior},
+          {"categories", options.categories},
+          {"temperature", options.temperature},
+          {"components", options.components},
+          {"factors", options.factors},
           {"likelihood", options.likelihood},
           {"sigma", options.sigma},
           {"sigma_floor", options.sigma_floor},
@@ -137,7 +179,12 @@ nlohmann::ordered_json to_json(const ModelOptions& options) {
           {"patch", options.patch},
           {"encoder_hash", options.encoder_hash},
           {"decoder_hash", options.decoder_hash},
-          {"activation", options.activation}};
+          {"ordering", options.ordering},
+          {"activation", options.activation},
+          {"condition", options.condition},
+          {"sphere", options.sphere},
+          {"fit_steps", options.fit_steps},
+          {"fit_rate", options.fit_rate}};
 }
 
 ModelOptions model_options_from_json(const nlohmann::ordered_json& json) {

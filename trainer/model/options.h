@@ -15,6 +15,10 @@ struct ModelOptions {
   std::string kind = "vae";
   std::int64_t latent = 20;
   std::string prior = "gaussian";
+  std::vector<std::int64_t> categories = {10};
+  double temperature = 0.5;
+  std::int64_t components = 50;
+  std::vector<std::string> factors = {};
   std::string likelihood = "gaussian";
   std::string sigma = "learned";  // or "per-dimension", "optimal", a number
   double sigma_floor = 1e-4;
@@ -29,7 +33,12 @@ struct ModelOptions {
   std::string decoder = "";       // never read from a model.json, which holds what follows instead:
   std::string encoder_hash = "";  // base/hash.h of the file's content; not an option
   std::string decoder_hash = "";
+  std::string ordering = "raster";  // of a pixelcnn: or columns
   std::string activation = "relu";
+  std::string condition = "auto";  // none, classes, values
+  std::string sphere = "ball";     // or sphere: where glo's codes live
+  std::int64_t fit_steps = 1000;   // of a q that is fitted to a sample
+  double fit_rate = 1e-2;
 };
 
 void declare(OptionTable& table, ModelOptions& options);

@@ -2,19 +2,28 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "trainer/model/categorical_prior.h"
+#include "trainer/model/conditional_prior.h"
 #include "trainer/model/gaussian_prior.h"
+#include "trainer/model/mixture_prior.h"
+#include "trainer/model/product_prior.h"
+#include "trainer/model/uniform_prior.h"
+#include "trainer/model/vamp_prior.h"
 
 namespace elbow {
 namespace {
 
 struct Kind {
   std::string name;
-  std::shared_ptr<Prior> (*make)(const ModelOptions&);
+  std::shared_ptr<Prior> (*make)(const ModelOptions&, const PriorSetting&);
 };
 
 const std::vector<Kind>& registry() {
   static const std::vector<Kind> kinds = {
-      {"gaussian", make_gaussian_prior},
+      {"gaussian", make_gaussian_prior},       {"uniform", make_uniform_prior},
+      {"categorical", make_categorical_prior}, {"product", make_product_prior},
+      {"mixture", make_mixture_prior},         {"vamp", make_vamp_prior},
+      {"conditional", make_conditional_prior},
   };
   return kinds;
 }
@@ -27,9 +36,9 @@ std::vector<std::string> prior_names() {
   return names;
 }
 
-std::shared_ptr<Prior> make_prior(const ModelOptions& options) {
+std::shared_ptr<Prior> make_prior(const ModelOptions& options, const PriorSetting& setting) {
   for (const auto& kind : registry()) {
-    if (kind.name == options.prior) return kind.make(options);
+    if (kind.name == options.prior) return kind.make(options, setting);
   }
   throw ConfigError(fmt::format("option model.prior: there is no prior '{}'; {}", options.prior,
                                 suggestion(options.prior, prior_names())));

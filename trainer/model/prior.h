@@ -1,4 +1,4 @@
-// p(z), and which family of posteriors goes with it.
+// p(z), or p(z | c), and which family of posteriors goes with it.
 #pragma once
 
 #include <cstdint>
@@ -11,34 +11,55 @@
 #include <torch/nn/module.h>
 
 #include "trainer/model/keyed_noise.h"
+#include "trainer/model/network.h"
 #include "trainer/model/options.h"
 #include "trainer/model/posterior.h"
 
 namespace elbow {
 
-// A module, since priors may be learned.
+// A module, since priors may be learned. `c` [B, C] is what the model is conditioned on, undefined
+// for a model without conditions; most priors do not look at it.
 class Prior : public torch::nn::Module {
  public:
   virtual std::int64_t latent() const = 0;  // D
 
-  virtual torch::Tensor log_density(const torch::Tensor& z_BD) const = 0;  // [B], nats
+  // log p(z | c), [B], nats.
+  virtual torch::Tensor log_density(const torch::Tensor& z_BD, const torch::Tensor& c) const = 0;
 
-  // z_BD in host memory, row b from the noise of (indices[b], draw).
+  // z_BD where the prior's parameters (or c) are, else in host memory; row b from the noise of
+  // (indices[b], draw).
   virtual torch::Tensor sample(const NoiseKey& key, std::span<const std::int64_t> indices,
-                               std::uint32_t draw, at::ScalarType type) const = 0;
+                               std::uint32_t draw, const torch::Tensor& c,
+                               at::ScalarType type) const = 0;
 
   // An encoder gives so many numbers a sample, and they mean this distribution. Its support is the
   // prior's: inside, or the KL is infinite; all of it, or importance sampling is biased.
   virtual std::int64_t posterior_parameters() const = 0;
   virtual std::unique_ptr<Posterior> posterior(const torch::Tensor& encoder_output) const = 0;
 
-  // KL(q, p) in closed form, [B] in nats; none where there is none, and it is estimated from draws.
-  virtual std::optional<torch::Tensor> kl(const Posterior& q) const = 0;
+  // Factors that p is a product of: for most, the entries of z.
+  virtual std::int64_t factors() const { return latent(); }
+
+  // KL(q, p) in closed form, [B, factors()] in nats, which add up to it. None where there is no
+  // closed form, and it is estimated from draws.
+  virtual std::optional<torch::Tensor> kl_by_latent(const Posterior& q,
+                                                    const torch::Tensor& c) const = 0;
+
+  // For a prior that is made of the model's own encoder (VampPrior): called once, when there is
+  // one.
+  virtual void set_encoder(const std::shared_ptr<Network>& /*encoder*/) {}
 };
 
 std::vector<std::string> prior_names();
 
-// Throws ConfigError for a name that is not registered.
-std::shared_ptr<Prior> make_prior(const ModelOptions& options);
+// What a prior may need to know of the model it is part of.
+struct PriorSetting {
+  std::int64_t condition = 0;            // entries of c; 0: the model has no condition
+  std::vector<std::int64_t> shape = {};  // of x
+};
+
+// Throws ConfigError for a name that is not registered, and where the prior does not go with the
+// setting.
+std::shared_ptr<Prior> make_prior(const ModelOptions& options, const PriorSetting& setting = {});
 
 }  // namespace elbow

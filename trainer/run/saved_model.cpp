@@ -15,10 +15,23 @@ using Json = nlohmann::ordered_json;
 constexpr int kFormatVersion = 1;
 constexpr std::size_t kLargestDescription = 256 << 20;
 
+void take_own_networks(ModelOptions& options, const OwnNetworks& own) {
+  if (options.network != "torchscript") return;
+  if (own.encoder.empty() || own.decoder.empty()) {
+    throw Error(
+        "the model consists of networks of your own, which are not kept in the run directory; give "
+        "their files again with --model.encoder FILE --model.decoder FILE",
+        ExitCode::kUsage);
+  }
+  options.encoder = own.encoder;
+  options.decoder = own.decoder;
+}
+
 // Refuses a description whose networks could not be what is stored, before they are allocated: two
 // widths in a row have at least their product of weights.
 void refuse_oversized(const ModelOptions& options, const NamedTensors& stored,
                       const std::filesystem::path& path) {
+  if (options.network == "torchscript") return;  // its size is that of the user's own file
   std::int64_t elements = 0;
   for (const auto& [name, tensor] : stored) elements += tensor.numel();
   std::vector<std::int64_t> widths = options.widths;
@@ -53,12 +66,12 @@ std::filesystem::path find_parameters(const RunPaths& paths, const std::string& 
 
 }  // namespace
 
-void save_model_description(const RunPaths& paths, const ModelOptions& options,
-                            const Observation& observation, const ModelRecord& record) {
+void save_model_description(const RunPaths& paths, const ModelFile& model,
+                            const ModelRecord& record) {
   Json json = {{"format_version", kFormatVersion},
                {"seed", record.seed},
                {"data_fingerprint", record.data_fingerprint}};
-  json.update(model_to_json(options, observation));
+  json.update(model_to_json(model));
   write_file_atomically(paths.model(), json.dump(1) + "\n");
 }
 
@@ -83,16 +96,18 @@ void save_parameters(const std::filesystem::path& path, const NamedTensors& para
   save_safetensors(path, parameters, {{"format", "pt"}});
 }
 
-SavedModel load_model(const RunPaths& paths, const std::string& which) {
+SavedModel load_model(const RunPaths& paths, const std::string& which, const OwnNetworks& own) {
   const Json json = read_json_object(paths.model(), kLargestDescription, kFormatVersion);
   try {
     const ModelRecord record{json.at("seed").get<std::uint64_t>(),
                              json.at("data_fingerprint").get<std::string>()};
     SavedModel saved{model_from_json(json), nullptr, record, ""};
+    take_own_networks(saved.file.options, own);
     const auto path = find_parameters(paths, which);
     const NamedTensors stored = load_safetensors(path);
     refuse_oversized(saved.file.options, stored, path);
-    saved.procedure = make_model(saved.file.options, saved.file.observation, record.seed);
+    saved.procedure = make_model(saved.file.options, saved.file.observation, record.seed,
+                                 saved.file.conditioning);
     assign(named_tensors(*saved.procedure), stored, path);
     saved.parameters_hash = content_hash(stored);
     return saved;

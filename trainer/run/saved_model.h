@@ -26,8 +26,8 @@ struct SavedModel {
   std::string parameters_hash;  // of the parameter file's content
 };
 
-void save_model_description(const RunPaths& paths, const ModelOptions& options,
-                            const Observation& observation, const ModelRecord& record);
+void save_model_description(const RunPaths& paths, const ModelFile& model,
+                            const ModelRecord& record);
 
 // The procedure's parameters by name: no copies.
 NamedTensors named_tensors(const Procedure& procedure);
@@ -41,6 +41,13 @@ void save_parameters(const std::filesystem::path& path, const NamedTensors& para
 // that is not finished, those of the newest checkpoint that verifies. The directory may be a
 // stranger's: nothing in it is executed, and what does not fit is refused with CheckpointError
 // naming the file.
-SavedModel load_model(const RunPaths& paths, const std::string& which);
+//
+// A model of a user's own networks needs `own`: no file is taken from the run directory, and one
+// whose content is not what the run was trained with is refused.
+struct OwnNetworks {
+  std::string encoder;  // as model.encoder and model.decoder
+  std::string decoder;
+};
+SavedModel load_model(const RunPaths& paths, const std::string& which, const OwnNetworks& own = {});
 
 }  // namespace elbow

@@ -157,7 +157,11 @@ class Loop {
         coordinator_.agree({record_.step, place.epoch + (epoch_ended ? 1 : 0), epoch_ended, 0},
                            job_.stop_requested && job_.stop_requested(), busy);
     record_.validation_due = job_.validate && (decisions.validate || last);
-    if (epoch_ended && !last) take_row_moments();
+    if (epoch_ended) take_row_moments();
+    if (epoch_ended && job_.procedure.is_fitted()) {
+      timed(between_steps_.evaluation,
+            [&] { job_.procedure.fit(job_.over_training_set().reconstruction); });
+    }
     if (decisions.stop != Stop::kNo && !last) return decisions;
     if (record_.validation_due) validate();
     if (decisions.compare) compare_replicas();
@@ -223,8 +227,8 @@ class Loop {
   // The schedule of the KL's weight, like that of the rate, at the middle of the batch.
   Objective objective_at(const StepPlace& place) const {
     const TrainingOptions& training = job_.training;
-    Objective objective{training.draws, kind_of(training.objective), training.beta,
-                        training.free_bits, {}};
+    Objective objective{
+        training.draws, kind_of(training.objective), training.beta, training.free_bits, {}};
     const double warmup = training.kl_warmup * static_cast<double>(job_.order.size());
     const double seen =
         static_cast<double>(record_.samples) + 0.5 * static_cast<double>(place.size());
@@ -264,8 +268,8 @@ class Loop {
       if (shard.indices.empty()) continue;
       torch::Tensor row = table[static_cast<std::int64_t>(i)];
       row.narrow(0, 0, columns)
-          .copy_(job_.procedure.batch_statistics(shard.shard(), objective).sum(0, false,
-                                                                               torch::kDouble));
+          .copy_(job_.procedure.batch_statistics(shard.shard(), objective)
+                     .sum(0, false, torch::kDouble));
       row[columns] = static_cast<double>(shard.indices.size());
     }
     job_.comm.all_reduce(table, Reduction::kSum);
@@ -350,7 +354,8 @@ class Loop {
     const std::string what =
         spike && finite
             ? fmt::format("the gradient is {:.3g} long, usual is {:.3g}", norm, record_.usual_norm)
-            : fmt::format("the {} is no longer finite", std::isfinite(objective) ? "gradient" : "ELBO");
+            : fmt::format("the {} is no longer finite",
+                          std::isfinite(objective) ? "gradient" : "ELBO");
     record_.skipped_steps += 1;
     record_.skipped_in_a_row += 1;
     if (!spike && job_.training.not_finite == "stop") refuse_to_go_on(what, "");
@@ -493,7 +498,7 @@ class Loop {
   std::unique_ptr<RowTable> table_;  // of a model whose samples have parameters of their own
   std::optional<StepRows> rows_;     // of the step that is computed
   std::optional<EpochOrder> epoch_order_;
-  std::int64_t epoch_ = -1;  // of epoch_order_
+  std::int64_t epoch_ = -1;       // of epoch_order_
   std::int64_t not_finite_ = -1;  // highest index found by this rank in this step
   StepReport::Seconds between_steps_;
   bool save_wanted_ = false;

@@ -61,6 +61,8 @@ struct TrainingJob {
   Schedule schedule = {};
   // Evaluates the validation set; collective. Empty without one.
   std::function<Figures()> validate = nullptr;
+  // The figures of the training set itself, for a procedure that is fitted to it; collective.
+  std::function<Figures()> over_training_set = nullptr;
   std::int64_t patience = 0;  // validations without a better ELBO before stopping; 0: never
   // Where the state is saved; none when null.
   CheckpointWriter* checkpoints = nullptr;

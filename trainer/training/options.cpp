@@ -11,7 +11,20 @@ void declare(OptionTable& table, TrainingOptions& options) {
   table.add("training.seed", &options.seed, "key of all random numbers", at_least(0));
   table.add("training.draws", &options.draws, "draws of z for each sample of a step",
             between(1, 10000));
-  table.add("training.objective", &options.objective, "what is maximised", one_of({"elbo"}));
+  table.add("training.objective", &options.objective,
+            "what is maximised. elbo: the bound on log p(x); iwae: the tighter bound of "
+            "training.draws importance-weighted draws; dreg: the same with the doubly "
+            "reparameterised gradient of the encoder",
+            one_of({"elbo", "iwae", "dreg"}));
+  table.add("training.beta", &options.beta,
+            "weight of the KL in an elbo objective: above 1 it is no bound on log p(x) any more, "
+            "and the ELBO is reported beside it",
+            between(0, 1e6));
+  table.add("training.kl_warmup", &options.kl_warmup,
+            "epochs over which the weight of the KL rises from 0 to training.beta", at_least(0));
+  table.add("training.free_bits", &options.free_bits,
+            "nats of KL that each latent may have at no cost, as a mean over the batch; 0: none",
+            at_least(0));
   table.add("training.sum", &options.sum,
             "how gradients are summed over the ranks: fast gives the same bits for the same number "
             "of ranks, reproducible at any number",

@@ -1,5 +1,8 @@
 #include "trainer/training/reporter.h"
 
+#include <cmath>
+#include <limits>
+
 #include "base/error.h"
 #include "base/log.h"
 
@@ -23,14 +26,21 @@ Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
       ranks_(ranks),
       progress_(course.total_samples(), epochs, start.samples) {
   if (!earlier.is_object()) return;
-  window_.count = earlier.at("count").get<double>();
-  window_.elbo = earlier.at("elbo").get<double>();
-  window_.reconstruction = earlier.at("reconstruction").get<double>();
-  window_.kl = earlier.at("kl").get<double>();
+  const auto number = [&](const char* name) {
+    const auto& value = earlier.at(name);
+    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+  };
+  window_.count = number("count");
+  window_.objective = number("objective");
+  window_.elbo = number("elbo");
+  window_.reconstruction = number("reconstruction");
+  window_.kl = number("kl");
 }
 
+// A figure that has no meaning for the model is NaN, and null in JSON.
 nlohmann::ordered_json Reporter::to_json() const {
   return {{"count", window_.count},
+          {"objective", window_.objective},
           {"elbo", window_.elbo},
           {"reconstruction", window_.reconstruction},
           {"kl", window_.kl}};
@@ -39,6 +49,7 @@ nlohmann::ordered_json Reporter::to_json() const {
 void Reporter::step(const StepReport& report) {
   const auto count = static_cast<double>(report.count);
   window_.count += count;
+  window_.objective += report.objective * count;
   window_.elbo += report.elbo * count;
   window_.reconstruction += report.reconstruction * count;
   window_.kl += report.kl * count;
@@ -58,12 +69,18 @@ void Reporter::step(const StepReport& report) {
   shown_.epoch = report.epoch + 1;
   shown_.epoch_ended = epoch_ended;
   if (report.count > 0) {
-    shown_.figures = {{"ELBO", report.elbo, "nats"},
-                      {"reconstruction", report.reconstruction, "nats"},
-                      {"KL", report.kl, "nats"}};
+    shown_.figures.clear();
+    if (report.objective != report.elbo) show("objective", report.objective);
+    show("ELBO", report.elbo);
+    show("reconstruction", report.reconstruction);
+    show("KL", report.kl);
   }
   shown_.note.clear();
   progress_.update(shown_);
+}
+
+void Reporter::show(const char* name, double value) {
+  if (!std::isnan(value)) shown_.figures.push_back({name, value, "nats"});
 }
 
 void Reporter::write_window(const StepReport& last) {
@@ -72,6 +89,7 @@ void Reporter::write_window(const StepReport& last) {
     append({{"step", last.step},
             {"samples", last.samples},
             {"epoch", last.epoch},
+            {"objective", window_.objective / window_.count},
             {"elbo", window_.elbo / window_.count},
             {"reconstruction", window_.reconstruction / window_.count},
             {"kl", window_.kl / window_.count},

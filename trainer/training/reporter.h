@@ -34,10 +34,11 @@ class Reporter {
  private:
   // Sums since the last line of metrics.
   struct Window {
-    double count = 0, elbo = 0, reconstruction = 0, kl = 0;
+    double count = 0, objective = 0, elbo = 0, reconstruction = 0, kl = 0;
     StepReport::Seconds seconds;
   };
 
+  void show(const char* name, double value);  // on the progress line, unless NaN
   void write_window(const StepReport& last);
   void append(const MetricsFields& figures, MetricsFields time);
 

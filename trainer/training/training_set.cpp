@@ -1,13 +1,17 @@
 #include "trainer/training/training_set.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <numeric>
+#include <span>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "trainer/comm/together.h"
+#include "trainer/model/model.h"
 
 namespace elbow {
 namespace {
@@ -15,8 +19,8 @@ namespace {
 // At a time, to tell {0, 1} data from grey levels.
 constexpr std::int64_t kRowsLookedAt = 1024;
 
-DataSet open_labels(const DataOptions& options, const DataSet& images) {
-  DataSet labels = DataSet::open({options.labels}, RowKind::kLabels);
+DataSet open_labels(const std::string& spec, const DataSet& images) {
+  DataSet labels = DataSet::open({spec}, RowKind::kLabels);
   if (labels.size() != images.size()) {
     throw DataError(fmt::format("{} holds {} labels for the {} samples of {}", labels.name(),
                                 labels.size(), images.size(), images.name()));
@@ -83,6 +87,67 @@ VariableStatistics share_statistics(Communicator& comm, TrainingSet& set) {
   return statistics;
 }
 
+// Calls `visit` with the labels [width] of each training sample in turn.
+void visit_labels(TrainingSet& set, const std::function<void(std::span<const double>)>& visit) {
+  const DataSet& labels = *set.labels();
+  const auto width = static_cast<std::size_t>(labels.row_elements());
+  std::vector<std::int64_t> indices;
+  std::vector<double> values;
+  const std::int64_t count = set.split().training_count();
+  for (std::int64_t begin = 0; begin < count; begin += kRowsLookedAt) {
+    const std::int64_t end = std::min(count, begin + kRowsLookedAt);
+    indices.clear();
+    for (std::int64_t i = begin; i < end; ++i) indices.push_back(set.split().training(i));
+    values.resize(indices.size() * width);
+    labels.read(indices, values);
+    for (std::size_t row = 0; row < indices.size(); ++row) {
+      visit(std::span(values).subspan(row * width, width));
+    }
+  }
+}
+
+Conditioning count_classes(TrainingSet& set) {
+  constexpr double kMostClasses = 65536;
+  std::vector<std::int64_t> counts;
+  if (set.labels()->row_elements() != 1) {
+    throw ConfigError(fmt::format(
+        "option model.condition: {} holds {} numbers a sample, and classes are one; choose a data "
+        "set of one, or model.condition = 'values'",
+        set.labels()->name(), set.labels()->row_elements()));
+  }
+  visit_labels(set, [&](std::span<const double> label) {
+    if (!(label[0] >= 0 && label[0] < kMostClasses && label[0] == std::floor(label[0]))) {
+      throw DataError(
+          fmt::format("{} holds the label {}, which is no class 0, 1, 2 ...; for such labels use "
+                      "model.condition = 'values'",
+                      set.labels()->name(), label[0]));
+    }
+    const auto index = static_cast<std::size_t>(label[0]);
+    if (index >= counts.size()) counts.resize(index + 1, 0);
+    ++counts[index];
+  });
+  return Conditioning::classes(std::move(counts));
+}
+
+Conditioning standardise_labels(TrainingSet& set) {
+  const auto width = static_cast<std::size_t>(set.labels()->row_elements());
+  std::vector<double> mean(width, 0.0);
+  std::vector<double> squares(width, 0.0);  // Welford's recurrence
+  double count = 0;
+  visit_labels(set, [&](std::span<const double> label) {
+    const auto finite = [](double value) { return std::isfinite(value); };
+    if (!std::all_of(label.begin(), label.end(), finite)) return;
+    ++count;
+    for (std::size_t i = 0; i < width; ++i) {
+      const double difference = label[i] - mean[i];
+      mean[i] += difference / count;
+      squares[i] += difference * (label[i] - mean[i]);
+    }
+  });
+  for (double& square : squares) square = std::sqrt(square / std::max(count, 1.0));
+  return Conditioning::values(std::move(mean), std::move(squares));
+}
+
 }  // namespace
 
 TrainingSet::TrainingSet(const DataOptions& options, std::uint64_t seed)
@@ -94,7 +159,12 @@ TrainingSet::TrainingSet(const DataOptions& options, std::uint64_t seed)
   CacheLimits cache;
   cache.rows = std::max(cache.rows, 2 * options.window);
   images_.set_cache(cache);
-  if (!options.labels.empty()) labels_.emplace(open_labels(options, images_));
+  if (!options.labels.empty()) labels_.emplace(open_labels(options.labels, images_));
+  if (!validation_is_file(options)) {
+    validation_labels_ = validation_images_ ? labels_ : std::nullopt;
+  } else if (!options.validation_labels.empty()) {
+    validation_labels_.emplace(open_labels(options.validation_labels, *validation_images_));
+  }
 }
 
 SampleRange TrainingSet::validation_range() const {
@@ -112,6 +182,7 @@ std::string TrainingSet::fingerprint() const {
   std::string all = images_.fingerprint();
   if (labels_) all += labels_->fingerprint();
   if (validation_images_) all += validation_images_->fingerprint();
+  if (validation_labels_) all += validation_labels_->fingerprint();
   return hash_hex(all);
 }
 
@@ -126,8 +197,27 @@ Observation make_observation(Communicator& comm, TrainingSet& set,
   std::optional<VariableStatistics> statistics;
   if (statistics_needed) statistics = share_statistics(comm, set);
   std::optional<Observation> observation;
-  together(comm, [&] { observation.emplace(options, rows, model.likelihood, statistics); });
+  together(comm,
+           [&] { observation.emplace(options, rows, model.likelihood, statistics, model.levels); });
   return *observation;
+}
+
+Conditioning make_conditioning(Communicator& comm, TrainingSet& set, const ModelOptions& model) {
+  std::string condition;
+  std::string told;
+  together(comm, [&] {
+    condition = resolved_condition(model);
+    if (condition == "none") return;
+    if (set.labels() == nullptr || (set.has_validation() && set.validation_labels() == nullptr)) {
+      throw ConfigError(fmt::format(
+          "option {} is missing: model.condition is '{}', and conditions come from labels",
+          set.labels() == nullptr ? "data.labels" : "data.validation_labels", condition));
+    }
+    if (comm.rank() != 0) return;
+    told = (condition == "classes" ? count_classes(set) : standardise_labels(set)).to_json().dump();
+  });
+  if (condition == "none") return {};
+  return Conditioning::from_json(nlohmann::ordered_json::parse(broadcast_text(comm, told, 0)));
 }
 
 }  // namespace elbow

@@ -9,6 +9,7 @@
 #include "data/split.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/evaluation/evaluator.h"
+#include "trainer/model/conditioning.h"
 #include "trainer/model/observation.h"
 #include "trainer/model/options.h"
 
@@ -20,6 +21,11 @@ class TrainingSet {
   TrainingSet(const DataOptions& options, std::uint64_t seed);
 
   DataSet& images() { return images_; }
+  // A row for each image; null without labels.
+  const DataSet* labels() const { return labels_ ? &*labels_ : nullptr; }
+  const DataSet* validation_labels() const {
+    return validation_labels_ ? &*validation_labels_ : nullptr;
+  }
   const Split& split() const { return split_; }
   const Order& order() const { return order_; }
 
@@ -39,6 +45,7 @@ class TrainingSet {
   Split split_;
   Order order_;
   std::optional<DataSet> validation_images_;
+  std::optional<DataSet> validation_labels_;
 };
 
 // How stored values become x, with the statistics it takes computed over the training samples. Rank
@@ -46,5 +53,9 @@ class TrainingSet {
 // Collective.
 Observation make_observation(Communicator& comm, TrainingSet& set,
                              const ObservationOptions& options, const ModelOptions& model);
+
+// What model.condition makes of the labels of the training samples, counted or averaged by rank 0
+// as above. Collective. Throws on all ranks where labels are missing or cannot be meant.
+Conditioning make_conditioning(Communicator& comm, TrainingSet& set, const ModelOptions& model);
 
 }  // namespace elbow

@@ -53,7 +53,7 @@ TEST(DiagonalGaussian, KlAndDensitySumOverLatents) {
   const DiagonalGaussian q(output);
   const double expected = one(0.7, 0.5).kl_to_standard_normal().item<double>() +
                           one(-1.0, 2.0).kl_to_standard_normal().item<double>();
-  const auto kl = q.kl_to_standard_normal();
+  const auto kl = q.kl_to_standard_normal().sum(1);
   EXPECT_NEAR(kl[0].item<double>(), expected, 1e-12);
   EXPECT_EQ(kl[1].item<double>(), 0.0);
   const auto z = torch::tensor({{0.2, 0.4}, {1.0, -1.0}}, torch::kDouble);

@@ -41,7 +41,7 @@ Case evaluate_widened(std::int64_t latent, std::int64_t images, std::int64_t sam
   const auto exact = model.log_density(x);
   const auto indices = first_indices(images);
   const auto vae = model.vae(2.0);
-  return {vae->evaluate({x, indices}, samples, evaluation_noise()),
+  return {vae->evaluate({x, indices}, {samples}, evaluation_noise()),
           {exact.data_ptr<double>(), exact.data_ptr<double>() + images}};
 }
 
@@ -85,7 +85,7 @@ TEST(KnownPosterior, EstimateIsUnbiasedForTheDensity) {
   const double exact = model.log_density(x).item<double>();
   const auto indices = first_indices(kDraws);
   const auto figures =
-      model.vae(2.0)->evaluate({x.expand({kDraws, 6}), indices}, 1, evaluation_noise());
+      model.vae(2.0)->evaluate({x.expand({kDraws, 6}), indices}, {1}, evaluation_noise());
   double sum = 0;
   for (const double estimate : figures.log_likelihood) sum += std::exp(estimate - exact);
   std::printf("mean of w/p %.5f, answer 1 +- .0073\n", sum / kDraws);

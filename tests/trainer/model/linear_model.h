@@ -96,7 +96,7 @@ struct LinearModel {
     parameters["encoder.0.bias"].copy_(torch::cat({-v.mv(bias_D), variance.log()}));
     parameters["decoder.0.weight"].copy_(weights_DK);
     parameters["decoder.0.bias"].copy_(bias_D);
-    std::dynamic_pointer_cast<GaussianLikelihood>(model->parts().likelihood)->set_sigma(sigma);
+    std::dynamic_pointer_cast<GaussianLikelihood>(model->model().likelihood)->set_sigma(sigma);
     return model;
   }
 };

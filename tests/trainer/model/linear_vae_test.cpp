@@ -47,7 +47,7 @@ TEST(LinearVae, ExactPosteriorMakesAllWeightsEqual) {
   EXPECT_NEAR(exact.mean().item<double>(), maximum(x, 3), 1e-9);
 
   const auto indices = first_indices(500);
-  const auto figures = model.vae()->evaluate({x, indices}, kSamples, evaluation_noise());
+  const auto figures = model.vae()->evaluate({x, indices}, {kSamples}, evaluation_noise());
   const double estimate = largest_difference(figures.log_likelihood, exact);
   const double elbo = largest_difference(figures.elbo, exact);
   const double rest = largest_rest(figures, kSamples);
@@ -70,7 +70,7 @@ TEST(LinearVae, ReconstructionIsItsClosedForm) {
   const auto exact =
       -0.5 * (rest.square().sum(1) + spread) / s2 - 8 * std::log(2 * std::numbers::pi * s2);
   const auto indices = first_indices(50);
-  const auto figures = model.vae()->evaluate({x, indices}, 3, evaluation_noise());
+  const auto figures = model.vae()->evaluate({x, indices}, {3}, evaluation_noise());
   EXPECT_LT(largest_difference(figures.reconstruction, exact), 1e-9);
 }
 
@@ -82,7 +82,7 @@ TEST(LinearVae, ManyVariablesInFloat) {
   vae->to(torch::kFloat);
   const auto x_float = x.to(torch::kFloat);
   const auto indices = first_indices(300);
-  const auto figures = vae->evaluate({x_float, indices}, kSamples, evaluation_noise());
+  const auto figures = vae->evaluate({x_float, indices}, {kSamples}, evaluation_noise());
   const double estimate = largest_difference(figures.log_likelihood, model.log_density(x_float));
   const double elbo = largest_difference(figures.elbo, model.log_density(x_float));
   const double rest = largest_rest(figures, kSamples);
@@ -112,13 +112,13 @@ TEST(LinearVae, TrainingFindsTheMaximum) {
     const double rate = 0.01 * (1 + std::cos(std::numbers::pi * step / kSteps));
     for (auto& group : optimizer.param_groups()) group.options().set_lr(rate);
     optimizer.zero_grad();
-    const auto terms = vae->terms({x, indices}, {1, 0, static_cast<std::uint32_t>(step)}, 1);
+    const auto terms = vae->terms({x, indices}, {1, 0, static_cast<std::uint32_t>(step)}, {1});
     (-terms.objective.mean()).backward();
     optimizer.step();
   }
   torch::NoGradGuard no_grad;
   const auto best = LinearModel::fitted(x, 3);
-  const auto& likelihood = dynamic_cast<GaussianLikelihood&>(*vae->parts().likelihood);
+  const auto& likelihood = dynamic_cast<GaussianLikelihood&>(*vae->model().likelihood);
   const LinearModel learned{vae->named_parameters()["decoder.0.weight"],
                             vae->named_parameters()["decoder.0.bias"], likelihood.sigma()};
   const double reached = learned.log_density(x).mean().item<double>();

@@ -90,22 +90,22 @@ TEST(ModelFile, ComesBackAsItWas) {
   options.sigma_floor = 1e-3;
   options.widths = {16, 8};
   options.activation = "gelu";
-  const auto text = model_to_json(options, pictures()).dump();
+  const auto text = model_to_json({options, pictures(), {}}).dump();
   const auto file = model_from_json(nlohmann::ordered_json::parse(text));
-  EXPECT_EQ(model_to_json(file.options, file.observation).dump(), text);
+  EXPECT_EQ(model_to_json(file).dump(), text);
   options.widths = {};
-  const auto linear = model_to_json(options, pictures());
+  const auto linear = model_to_json({options, pictures(), {}});
   EXPECT_TRUE(model_from_json(linear).options.widths.empty());
 }
 
 TEST(ModelFile, StrangersFilesAreRefused) {
-  const auto good = model_to_json({}, pictures());
+  const auto good = model_to_json({{}, pictures(), {}});
   const auto refuse = [&](const std::string& pointer, const nlohmann::ordered_json& value) {
     auto bad = good;
     bad[nlohmann::ordered_json::json_pointer(pointer)] = value;
     EXPECT_THROW(model_from_json(bad), CheckpointError) << pointer << " " << value;
   };
-  refuse("/format", 2);
+  refuse("/format", 1);
   refuse("/model", 3);
   refuse("/observation", nullptr);
   refuse("/model/latent", 1e9);

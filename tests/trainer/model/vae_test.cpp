@@ -34,9 +34,9 @@ Small small() {
 TEST(Vae, TermsAreTheirFormulas) {
   const auto s = small();
   const RunNoise noise{1, 0, 3};
-  const auto terms = s.vae->terms({s.x, s.indices}, noise, 2);
-  const auto& parts = s.vae->parts();
-  const auto output = parts.encoder->forward(s.x);
+  const auto terms = s.vae->terms({s.x, s.indices}, noise, {2});
+  const LatentModel& parts = s.vae->model();
+  const auto output = s.vae->encoder().forward(s.x, {});
   const auto mean = output.narrow(1, 0, 3);
   const auto log_variance = output.narrow(1, 3, 3);
   torch::Tensor reconstruction = torch::zeros({7}, torch::kDouble);
@@ -44,7 +44,7 @@ TEST(Vae, TermsAreTheirFormulas) {
     const auto eps =
         normal_noise(noise.key(Purpose::kPosterior), s.indices, draw, {3}, torch::kDouble);
     const auto z = mean + (0.5 * log_variance).exp() * eps;
-    reconstruction += 0.5 * parts.likelihood->log_density(s.x, parts.decoder->forward(z));
+    reconstruction += 0.5 * parts.likelihood->log_density(s.x, parts.decoder->forward(z, {}));
   }
   const auto kl = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1);
   EXPECT_TRUE(torch::allclose(terms.reconstruction, reconstruction, 1e-12));
@@ -56,7 +56,7 @@ TEST(Vae, TermsAreTheirFormulas) {
 // Central differences of the objective by each of the first entries of every parameter.
 TEST(Vae, GradientMatchesFiniteDifferences) {
   auto s = small();
-  const auto objective = [&] { return s.vae->terms({s.x, s.indices}, {}, 2).objective.sum(); };
+  const auto objective = [&] { return s.vae->terms({s.x, s.indices}, {}, {2}).objective.sum(); };
   objective().backward();
   for (auto& item : s.vae->named_parameters()) {
     auto entries = item.value().detach().view(-1);
@@ -76,19 +76,19 @@ TEST(Vae, GradientMatchesFiniteDifferences) {
 TEST(Vae, TermsDoNotDependOnHowABatchIsCut) {
   const auto s = small();
   const RunNoise noise{1, 0, 3};
-  const auto whole = s.vae->terms({s.x, s.indices}, noise, 2).objective;
+  const auto whole = s.vae->terms({s.x, s.indices}, noise, {2}).objective;
   const std::span<const std::int64_t> all(s.indices);
-  const auto first = s.vae->terms({s.x.narrow(0, 0, 4), all.subspan(0, 4)}, noise, 2).objective;
-  const auto second = s.vae->terms({s.x.narrow(0, 4, 3), all.subspan(4)}, noise, 2).objective;
+  const auto first = s.vae->terms({s.x.narrow(0, 0, 4), all.subspan(0, 4)}, noise, {2}).objective;
+  const auto second = s.vae->terms({s.x.narrow(0, 4, 3), all.subspan(4)}, noise, {2}).objective;
   EXPECT_TRUE(torch::allclose(whole, torch::cat({first, second}), 1e-12, 1e-12));
 }
 
 TEST(Vae, EvaluationDoesNotDependOnItsBlocks) {
   const auto s = small();
   const auto noise = evaluation_noise();
-  const auto whole = s.vae->evaluate({s.x, s.indices}, 20, noise);
+  const auto whole = s.vae->evaluate({s.x, s.indices}, {20}, noise);
   const std::span<const std::int64_t> all(s.indices);
-  const auto part = s.vae->evaluate({s.x.narrow(0, 2, 3), all.subspan(2, 3)}, 20, noise);
+  const auto part = s.vae->evaluate({s.x.narrow(0, 2, 3), all.subspan(2, 3)}, {20}, noise);
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_NEAR(part.elbo[i], whole.elbo[i + 2], 1e-10);
     EXPECT_NEAR(part.log_likelihood[i], whole.log_likelihood[i + 2], 1e-10);
@@ -100,22 +100,22 @@ TEST(Vae, EvaluationDoesNotDependOnItsBlocks) {
 TEST(Vae, EvaluationStreamsItsDraws) {
   constexpr std::int64_t kSamples = 300;
   const auto s = small();
-  const auto& parts = s.vae->parts();
+  const LatentModel& parts = s.vae->model();
   torch::NoGradGuard no_grad;
-  const auto output = parts.encoder->forward(s.x);
+  const auto output = s.vae->encoder().forward(s.x, {});
   const DiagonalGaussian q(output);
   std::vector<torch::Tensor> all;
   for (std::uint32_t draw = 0; draw < kSamples; ++draw) {
     const auto z = q.draw(q.noise(evaluation_noise().key(Purpose::kEvaluation), s.indices, draw));
-    all.push_back(parts.likelihood->log_density(s.x, parts.decoder->forward(z)) +
-                  parts.prior->log_density(z) - q.log_density(z));
+    all.push_back(parts.likelihood->log_density(s.x, parts.decoder->forward(z, {})) +
+                  parts.prior->log_density(z, {}) - q.log_density(z));
   }
   const auto log_weights = torch::stack(all);
   const auto estimate = torch::logsumexp(log_weights, 0) - std::log(kSamples);
   const auto shares = torch::softmax(log_weights, 0);
   const auto ess = 1 / shares.square().sum(0);
-  const auto figures = s.vae->evaluate({s.x, s.indices}, kSamples, evaluation_noise());
-  const auto kl = q.kl_to_standard_normal();
+  const auto figures = s.vae->evaluate({s.x, s.indices}, {kSamples}, evaluation_noise());
+  const auto kl = q.kl_to_standard_normal().sum(1);
   for (std::size_t i = 0; i < s.indices.size(); ++i) {
     const auto row = static_cast<std::int64_t>(i);
     EXPECT_NEAR(figures.log_likelihood[i], estimate[row].item<double>(), 1e-10);
@@ -136,8 +136,8 @@ TEST(Vae, ReconstructionIsTheMeanLogLikelihoodOfDraws) {
   torch::NoGradGuard no_grad;
   const auto indices = first_indices(kDraws);
   const Shard one{s.x.narrow(0, 0, 1).expand({kDraws, 12}), indices};
-  const auto direct = s.vae->terms(one, evaluation_noise(), 1).reconstruction;
-  const auto figures = s.vae->evaluate(one, 1, evaluation_noise(2));
+  const auto direct = s.vae->terms(one, evaluation_noise(), {1}).reconstruction;
+  const auto figures = s.vae->evaluate(one, {1}, evaluation_noise(2));
   const auto other = torch::tensor(figures.reconstruction, torch::kDouble);
   const double error = std::sqrt((direct.var() + other.var()).item<double>() / kDraws);
   EXPECT_NEAR(direct.mean().item<double>(), other.mean().item<double>(), 4 * error);
@@ -147,9 +147,9 @@ TEST(Vae, MemoryDoesNotGrowWithTheNumberOfDraws) {
   const auto s = small();
   const auto indices = first_indices(200);
   const auto x = normal_noise({1, Purpose::kSampling}, indices, 0, {12}, torch::kDouble);
-  s.vae->evaluate({x, indices}, 2, evaluation_noise());
+  s.vae->evaluate({x, indices}, {2}, evaluation_noise());
   const auto before = mallinfo2();
-  s.vae->evaluate({x, indices}, 2000, evaluation_noise());
+  s.vae->evaluate({x, indices}, {2000}, evaluation_noise());
   const auto after = mallinfo2();
   // Keeping one double a draw and image would take 3 MB.
   const double growth = static_cast<double>(after.arena + after.hblkhd) -
@@ -159,7 +159,7 @@ TEST(Vae, MemoryDoesNotGrowWithTheNumberOfDraws) {
 
 TEST(Vae, EvaluationRecordsNoGradient) {
   const auto s = small();
-  s.vae->evaluate({s.x, s.indices}, 2, evaluation_noise());
+  s.vae->evaluate({s.x, s.indices}, {2}, evaluation_noise());
   for (const auto& parameter : s.vae->parameters()) EXPECT_FALSE(parameter.grad().defined());
 }
 
@@ -173,16 +173,16 @@ TEST(Vae, StandardisedDataAreReportedInTheFilesUnits) {
   const auto scaled = make_model(options, standardised, 1);
   const std::vector<std::int64_t> indices = {0};
   const auto x = torch::tensor({{0.5F, -0.5F}});
-  const auto a = plain->evaluate({x, indices}, 5, evaluation_noise());
-  const auto b = scaled->evaluate({x, indices}, 5, evaluation_noise());
+  const auto a = plain->evaluate({x, indices}, {5}, evaluation_noise());
+  const auto b = scaled->evaluate({x, indices}, {5}, evaluation_noise());
   const double jacobian = -std::log(2.0) - std::log(0.5);
   EXPECT_NEAR(standardised.log_jacobian(), jacobian, 1e-12);
   EXPECT_NEAR(b.log_likelihood[0], a.log_likelihood[0] + jacobian, 1e-5);
   EXPECT_NEAR(b.elbo[0], a.elbo[0] + jacobian, 1e-5);
   EXPECT_NEAR(b.reconstruction[0], a.reconstruction[0] + jacobian, 1e-5);
   EXPECT_NEAR(b.kl[0], a.kl[0], 1e-9);
-  const auto terms = scaled->terms({x, indices}, {}, 1);
-  const auto without = plain->terms({x, indices}, {}, 1);
+  const auto terms = scaled->terms({x, indices}, {}, {1});
+  const auto without = plain->terms({x, indices}, {}, {1});
   EXPECT_NEAR((terms.elbo - without.elbo).item<double>(), jacobian, 1e-4);
 }
 
@@ -195,21 +195,21 @@ TEST(Vae, SamplesAndReconstructionsHaveTheShapeOfTheData) {
   const auto model = make_model(options, observation, 1);
   const std::vector<std::int64_t> indices = {0, 1, 2, 3};
   const std::vector<std::int64_t> shape = {4, 3, 9, 11};
-  const auto draw = model->sample(indices, {}, Show::kDraw);
+  const auto draw = model->sample(indices, {}, {}, Show::kDraw);
   EXPECT_EQ(draw.sizes(), shape);
   EXPECT_TRUE(((draw == 0) | (draw == 1)).all().item<bool>());
-  const auto mean = model->sample(indices, {}, Show::kMean);
+  const auto mean = model->sample(indices, {}, {}, Show::kMean);
   EXPECT_TRUE(((mean > 0) & (mean < 1)).all().item<bool>());
   EXPECT_EQ(model->reconstruct({draw, indices}).sizes(), shape);
   const std::vector<std::int64_t> last = {3};
-  EXPECT_TRUE(torch::equal(model->sample(last, {}, Show::kDraw)[0], draw[3]));
+  EXPECT_TRUE(torch::equal(model->sample(last, {}, {}, Show::kDraw)[0], draw[3]));
 }
 
 TEST(Vae, RefusesAShardThatDoesNotMatchItsIndices) {
   const auto s = small();
-  EXPECT_THROW(s.vae->terms({s.x.narrow(0, 0, 2), s.indices}, {}, 1), Error);
-  EXPECT_THROW(s.vae->terms({s.x, s.indices}, {}, 0), Error);
-  EXPECT_THROW(s.vae->evaluate({s.x, s.indices}, 0, evaluation_noise()), Error);
+  EXPECT_THROW(s.vae->terms({s.x.narrow(0, 0, 2), s.indices}, {}, {1}), Error);
+  EXPECT_THROW(s.vae->terms({s.x, s.indices}, {}, {0}), Error);
+  EXPECT_THROW(s.vae->evaluate({s.x, s.indices}, {0}, evaluation_noise()), Error);
 }
 
 }  // namespace

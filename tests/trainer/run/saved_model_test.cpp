@@ -18,7 +18,7 @@ class SavedModels : public testing::Test {
     options_.latent = 3;
     options_.widths = {5};
     model_ = make_model(options_, observation_, 9);
-    save_model_description(paths_, options_, observation_, {9, "fingerprint"});
+    save_model_description(paths_, {options_, observation_, {}}, {9, "fingerprint"});
     save_parameters(paths_.parameters(), named_tensors(*model_));
   }
 

@@ -64,7 +64,7 @@ std::vector<double> train(const nlohmann::json& json, const std::string& likelih
   for (std::size_t step = 0; step < order.size(); ++step) {
     const RunNoise noise{seed, 0, static_cast<std::uint32_t>(step / steps_per_epoch)};
     const auto x = observation.x(make_batch(order[step], side), noise).to(type);
-    const auto loss = -model->terms({x, order[step]}, noise, 1).objective.sum();
+    const auto loss = -model->terms({x, order[step]}, noise, {1}).objective.sum();
     parameters.gradient().zero_();
     loss.backward();
     const auto count = static_cast<double>(order[step].size());
