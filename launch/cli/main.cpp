@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
   elbow::Action action;
   CLI::App program(elbow::kAbout);
   try {
-    elbow::describe(program, action);
+    elbow::set_up(program, action);
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return elbow::answer(program, error);
