@@ -90,7 +90,7 @@ void add_cars3d_command(CLI::App& import, Action& action) {
   auto arguments = std::make_shared<Cars3dImport>();
   CLI::App* command = import.add_subcommand(
       "cars3d",
-      "Cars3D (Reed et al. 2015) from its archive, or from a folder with its files, as\n"
+      "Cars3D (Reed and others 2015) from its archive, or from a folder with its files, as\n"
       "/GROUP/images, labels (indices of model, azimuth, elevation) and model_labels. The "
       "elevation\n"
       "varies fastest, the model slowest, in the order of list.txt. Nothing is unpacked to "
