@@ -50,6 +50,12 @@ torch::Tensor counted_kl(const torch::Tensor& kl_by_latent, const Objective& obj
 // its normalised weight once more than the parameters of p.
 Terms importance_weighted_terms(const LatentModel& model, const Posterior& q, const Shard& shard,
                                 const RunNoise& noise, const Objective& objective) {
+  if (q.is_relaxed()) {
+    throw ConfigError(
+        "option training.objective: 'iwae' and 'dreg' weigh draws by their density, which draws of "
+        "a "
+        "categorical code, relaxed in training, don't have; use 'elbo'");
+  }
   const bool dreg = objective.kind == Objective::Kind::kDreg;
   const auto constant_q = dreg ? q.detached() : nullptr;
   auto weights = std::make_shared<torch::Tensor>();  // [K, B], known once all draws are

@@ -163,5 +163,18 @@ TEST(Objective, FreeBitsPayForNoLatentBelowThem) {
   EXPECT_THROW(s.vae->terms({s.x, s.indices}, {}, objective), Error);
 }
 
+TEST(Objective, RelaxedDrawsHaveNoImportanceWeights) {
+  ModelOptions options;
+  options.prior = "categorical";
+  options.categories = {5};
+  options.widths = {};
+  const auto model = make_model(options, raw_vectors(12), 1);
+  const auto indices = first_indices(2);
+  const Shard shard{torch::ones({2, 12}), indices};
+  EXPECT_THROW(model->terms(shard, {}, {2, kIwae}), ConfigError);
+  EXPECT_THROW(model->terms(shard, {}, {2, kDreg}), ConfigError);
+  EXPECT_NO_THROW(model->terms(shard, {}, {2}));
+}
+
 }  // namespace
 }  // namespace elbow
