@@ -8,6 +8,8 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/_fused_sgd.h>
 
+#include "base/error.h"
+
 namespace elbow {
 namespace {
 
@@ -102,6 +104,21 @@ class Sgd : public Optimizer {
   torch::Tensor momentum_;
 };
 
+void check_schedule(const OptimizerOptions& options) {
+  const bool by_milestones = options.schedule == "milestones";
+  if (by_milestones && options.milestones.empty()) {
+    throw ConfigError(
+        "option optimizer.milestones: the schedule 'milestones' needs the epochs after which the "
+        "rate falls, for example [200, 350]");
+  }
+  if (!by_milestones && !options.milestones.empty()) {
+    throw ConfigError(
+        fmt::format("option optimizer.milestones does not go with optimizer.schedule '{}'; use "
+                    "'milestones', or leave it out",
+                    options.schedule));
+  }
+}
+
 }  // namespace
 
 void declare(OptionTable& table, OptimizerOptions& options) {
@@ -122,15 +139,20 @@ void declare(OptionTable& table, OptimizerOptions& options) {
   table.add("optimizer.weight_decay", &options.weight_decay,
             "adamw and sgd: decay of the weights, not of biases", at_least(0));
   table.add("optimizer.schedule", &options.schedule,
-            "how the rate goes on after the warm-up: constant, falling to 0 along a cosine, or in "
-            "steps",
-            one_of({"constant", "cosine", "step"}));
+            "how the rate goes on after the warm-up: constant, falling to 0 along a cosine, in "
+            "equal steps, or at milestones",
+            one_of({"constant", "cosine", "step", "milestones"}));
   table.add("optimizer.warmup", &options.warmup, "epochs over which the rate rises from 0",
             at_least(0));
   table.add("optimizer.step_epochs", &options.step_epochs,
             "schedule step: epochs after which the rate falls, again and again", above(0));
   table.add("optimizer.step_factor", &options.step_factor,
-            "schedule step: the part of the rate that is left each time", between(0, 1));
+            "schedules step and milestones: the part of the rate that is left each time",
+            between(0, 1));
+  table.add("optimizer.milestones", &options.milestones,
+            "schedule milestones: epochs, counted from the beginning, after each of which the rate "
+            "falls, for example [200, 350]",
+            between(1, 1e6));
 }
 
 double learning_rate(const OptimizerOptions& options, double samples, double total, double epoch) {
@@ -140,6 +162,12 @@ double learning_rate(const OptimizerOptions& options, double samples, double tot
   if (options.schedule == "step") {
     return options.rate *
            std::pow(options.step_factor, std::floor(samples / (options.step_epochs * epoch)));
+  }
+  if (options.schedule == "milestones") {
+    const auto passed = std::count_if(
+        options.milestones.begin(), options.milestones.end(),
+        [&](std::int64_t epochs) { return samples >= static_cast<double>(epochs) * epoch; });
+    return options.rate * std::pow(options.step_factor, static_cast<double>(passed));
   }
   const double progress = std::clamp((samples - warmup) / std::max(total - warmup, 1.0), 0.0, 1.0);
   return options.rate * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
@@ -153,6 +181,7 @@ double gradient_norm(const torch::Tensor& gradient) { return gradient.norm(2).it
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                           FlatParameters& parameters) {
+  check_schedule(options);
   if (options.kind == "sgd") return std::make_unique<Sgd>(options, parameters);
   return std::make_unique<Adam>(options, parameters);
 }

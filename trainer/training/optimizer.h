@@ -27,6 +27,8 @@ struct OptimizerOptions {
   double warmup = 0.0;       // epochs
   double step_epochs = 10;   // of the step schedule: after so many the rate falls
   double step_factor = 0.1;  // to this part of what it was
+  // Of the schedule of that name: epochs after each of which the rate falls by step_factor.
+  std::vector<std::int64_t> milestones = {};
 };
 
 void declare(OptionTable& table, OptimizerOptions& options);
@@ -34,7 +36,7 @@ void declare(OptionTable& table, OptimizerOptions& options);
 // The learning rate after `samples` of `total` samples have been seen: it rises linearly from 0
 // over the first `warmup` epochs of `epoch` samples each, then stays ("constant"), falls to 0 along
 // half a cosine ("cosine"; Loshchilov & Hutter 2017), or falls by step_factor every step_epochs
-// counted from the beginning ("step").
+// ("step") or once at each of the milestones ("milestones"), counted from the beginning.
 double learning_rate(const OptimizerOptions& options, double samples, double total, double epoch);
 
 // The rate at its highest of the samples' own parameters, which move by Adam whatever the kind.
@@ -65,7 +67,7 @@ class Optimizer {
 
 // Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019: the rate times weight_decay times the
 // weight is taken off as well) or SGD with momentum and an L2 term, as PyTorch defines them, by
-// LibTorch's fused kernels.
+// LibTorch's fused kernels. Throws ConfigError where schedule and milestones don't go together.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                           FlatParameters& parameters);
 

@@ -5,7 +5,11 @@
 #include <map>
 #include <memory>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/nn/modules/linear.h>
+
+#include "base/error.h"
 
 namespace elbow {
 namespace {
@@ -46,6 +50,41 @@ TEST(LearningRate, FallsInSteps) {
   options.warmup = 4;
   EXPECT_DOUBLE_EQ(learning_rate(options, 100, 1000, 50), 1);
   EXPECT_DOUBLE_EQ(learning_rate(options, 200, 1000, 50), 1);
+}
+
+// Burda et al. 2015: stage i = 1 ... 8 takes 3^(i - 1) epochs at the rate 10^(-(i - 1)/7).
+TEST(LearningRate, FallsAtMilestones) {
+  OptimizerOptions options = options_with("milestones");
+  options.milestones = {1, 4, 13, 40, 121, 364, 1093};
+  options.step_factor = std::pow(10.0, -1.0 / 7);
+  double begin = 0;
+  for (int stage = 0; stage < 8; ++stage) {
+    const double end = begin + 50 * std::pow(3.0, stage);  // epochs of 50 samples
+    const double rate = 2 * std::pow(10.0, -stage / 7.0);
+    EXPECT_NEAR(learning_rate(options, begin, 164000, 50), rate, 1e-12) << stage;
+    EXPECT_NEAR(learning_rate(options, end - 1, 164000, 50), rate, 1e-12) << stage;
+    begin = end;
+  }
+  EXPECT_EQ(begin, 164000);  // 3280 epochs
+}
+
+TEST(LearningRate, NeedsMilestonesWithThatScheduleAlone) {
+  torch::nn::Linear layer(2, 2);
+  FlatParameters parameters(*layer);
+  const auto problem = [&](const OptimizerOptions& options) -> std::string {
+    try {
+      make_optimizer(options, parameters);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  OptimizerOptions options = options_with("milestones");
+  EXPECT_THAT(problem(options), testing::HasSubstr("optimizer.milestones: the schedule"));
+  options.milestones = {3};
+  EXPECT_EQ(problem(options), "");
+  options.schedule = "cosine";
+  EXPECT_THAT(problem(options), testing::HasSubstr("go with optimizer.schedule 'cosine'"));
 }
 
 TEST(GradientNorm, IsEuclidean) {
