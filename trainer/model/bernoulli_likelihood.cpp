@@ -27,6 +27,13 @@ class BernoulliLikelihood : public Likelihood {
     return (noise.to(white.device()) < white).to(white.scalar_type());
   }
 
+  nlohmann::ordered_json architecture() const override {
+    return {{"kind", "bernoulli"},
+            {"parameters_per_variable", 1},
+            {"distribution", "x is 1 with the probability sigmoid(output[:, 0]), else 0"},
+            {"mean", "sigmoid(output[:, 0])"}};
+  }
+
   std::string summary() const override { return "bernoulli likelihood"; }
 };
 

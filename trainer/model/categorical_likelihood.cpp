@@ -42,6 +42,14 @@ class CategoricalLikelihood : public Likelihood {
     return fmt::format("categorical likelihood over {} levels", levels_);
   }
 
+  nlohmann::ordered_json architecture() const override {
+    return {{"kind", "categorical"},
+            {"parameters_per_variable", levels_},
+            {"levels", levels_},
+            {"distribution", "k = levels x of each variable: softmax(output over axis 1)_k"},
+            {"mean", "sum_k softmax(output over axis 1)_k k / levels"}};
+  }
+
  private:
   std::int64_t levels_;
 };

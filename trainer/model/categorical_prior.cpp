@@ -47,6 +47,17 @@ class CategoricalPrior : public Prior {
     return categorical->kl_to_uniform();
   }
 
+  nlohmann::ordered_json architecture() const override {
+    return {{"kind", "categorical"},
+            {"latent", latent()},
+            {"counts", counts_},
+            {"distribution", "uniform over the one-hot vectors of each variable, side by side"},
+            {"posterior",
+             {{"kind", "categorical"},
+              {"logits", {0, latent()}},
+              {"mean", "softmax of the logits of each variable"}}}};
+  }
+
  private:
   std::vector<std::int64_t> counts_;
   double temperature_;

@@ -42,6 +42,14 @@ class ConditionalPrior : public Prior {
     return gaussian->kl_to(distribution(c, mean.size(0), mean.scalar_type()));
   }
 
+  nlohmann::ordered_json architecture() const override {
+    return {{"kind", "conditional"},
+            {"latent", latent_},
+            {"distribution",
+             "N(mean, exp(log_variance)), side by side in c linear.weight^T + linear.bias"},
+            {"posterior", DiagonalGaussian::architecture(latent_)}};
+  }
+
  private:
   DiagonalGaussian distribution(const torch::Tensor& c, std::int64_t batch,
                                 at::ScalarType type) const {

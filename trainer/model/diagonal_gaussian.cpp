@@ -14,6 +14,10 @@ DiagonalGaussian::DiagonalGaussian(const torch::Tensor& encoder_output) {
 DiagonalGaussian::DiagonalGaussian(torch::Tensor mean_BD, torch::Tensor log_variance_BD)
     : mean_(std::move(mean_BD)), log_variance_(std::move(log_variance_BD)) {}
 
+nlohmann::ordered_json DiagonalGaussian::architecture(std::int64_t latent) {
+  return {{"kind", "gaussian"}, {"mean", {0, latent}}, {"log_variance", {latent, 2 * latent}}};
+}
+
 torch::Tensor DiagonalGaussian::noise(const NoiseKey& key, std::span<const std::int64_t> indices,
                                       std::uint32_t draw) const {
   return normal_noise(key, indices, draw, {mean_.size(1)}, mean_.scalar_type()).to(mean_.device());

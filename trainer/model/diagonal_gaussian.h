@@ -1,6 +1,8 @@
 // N(mean, diag exp(log_variance)), the posterior of amortised inference (Kingma & Welling 2014).
 #pragma once
 
+#include <nlohmann/json.hpp>
+
 #include "trainer/model/posterior.h"
 
 namespace elbow {
@@ -9,6 +11,9 @@ class DiagonalGaussian : public Posterior {
  public:
   // Encoder output [B, 2D]: D means, then D logarithms of variances.
   explicit DiagonalGaussian(const torch::Tensor& encoder_output);
+  // How the first constructor reads it, for another program: ranges of its numbers.
+  static nlohmann::ordered_json architecture(std::int64_t latent);
+
   DiagonalGaussian(torch::Tensor mean_BD, torch::Tensor log_variance_BD);
 
   torch::Tensor noise(const NoiseKey& key, std::span<const std::int64_t> indices,

@@ -59,6 +59,19 @@ class DiscretisedLogisticLikelihood : public ScaledLikelihood {
     return k.clamp(0, levels_ - 1) / levels_;
   }
 
+  nlohmann::ordered_json architecture() const override {
+    auto json = ScaledLikelihood::architecture();
+    json["kind"] = "discretised-logistic";
+    json["levels"] = static_cast<std::int64_t>(levels_);
+    json["distribution"] =
+        "k = levels x of each variable: F(k + 1/2) - F(k - 1/2) with F(t) = sigmoid((t / levels - "
+        "centre) / s), s = sigma sqrt(3) / pi; F is 0 below the first and 1 above the last level";
+    json["mean"] =
+        "sum over j = 0 ... levels - 2 of sigmoid((centre - (j + 1/2) / levels) / s) / "
+        "levels";
+    return json;
+  }
+
  private:
   torch::Tensor scale() const { return (3.0 * variance()).sqrt() / std::numbers::pi; }
 

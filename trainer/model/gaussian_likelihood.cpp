@@ -28,6 +28,12 @@ torch::Tensor GaussianLikelihood::sample(const torch::Tensor& output, const Nois
   return centre + variance().sqrt() * noise.to(centre.device());
 }
 
+nlohmann::ordered_json GaussianLikelihood::architecture() const {
+  auto json = ScaledLikelihood::architecture();
+  json["distribution"] = "N(centre, sigma^2) of each variable";
+  return json;
+}
+
 void GaussianLikelihood::fit(double mean_log_density, std::int64_t variables) {
   const auto count = static_cast<double>(variables);
   const double s2 = sigma() * sigma();

@@ -15,6 +15,7 @@ class GaussianLikelihood : public ScaledLikelihood {
   torch::Tensor log_density(const torch::Tensor& x, const torch::Tensor& output) const override;
   torch::Tensor sample(const torch::Tensor& output, const NoiseKey& key,
                        std::span<const std::int64_t> indices, std::uint32_t draw) const override;
+  nlohmann::ordered_json architecture() const override;
   void fit(double mean_log_density, std::int64_t variables) override;
 };
 

@@ -38,6 +38,13 @@ class GaussianPrior : public Prior {
     return gaussian->kl_to_standard_normal();
   }
 
+  nlohmann::ordered_json architecture() const override {
+    return {{"kind", "gaussian"},
+            {"latent", latent_},
+            {"distribution", "N(0, I)"},
+            {"posterior", DiagonalGaussian::architecture(latent_)}};
+  }
+
  private:
   std::int64_t latent_;
 };

@@ -36,6 +36,12 @@ class LaplaceLikelihood : public ScaledLikelihood {
     set_optimum(2.0 * (errors / count) * (errors / count));
   }
 
+  nlohmann::ordered_json architecture() const override {
+    auto json = ScaledLikelihood::architecture();
+    json["distribution"] = "exp(-|x - centre| / b) / (2 b) of each variable, b = sigma / sqrt(2)";
+    return json;
+  }
+
  private:
   torch::Tensor scale() const { return (0.5 * variance()).sqrt(); }
 };

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
 #include <torch/nn/module.h>
 
 #include "base/noise.h"
@@ -35,6 +36,11 @@ class Likelihood : public torch::nn::Module {
   // for a mean that is not finite, and where there is nothing to fit.
   virtual bool is_fitted() const { return false; }
   virtual void fit(double mean_log_density, std::int64_t variables);
+
+  // For another program (docs/formats.md, "Export"): {"kind": "bernoulli",
+  // "parameters_per_variable": 1, "mean": "sigmoid(output[:, 0])", ...}, names of tensors relative
+  // to the likelihood.
+  virtual nlohmann::ordered_json architecture() const = 0;
 
   virtual std::string summary() const = 0;  // "gaussian likelihood, sigma 0.1 (learned)"
 };

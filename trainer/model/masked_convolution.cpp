@@ -50,4 +50,13 @@ std::string MaskedConvolution::what() const {
                      weight_.size(3));
 }
 
+nlohmann::ordered_json MaskedConvolution::how() const {
+  return {{"type", "masked_convolution"},
+          {"inputs", weight_.size(1)},
+          {"outputs", weight_.size(0)},
+          {"rows", {window_.first_row, window_.last_row}},
+          {"columns", {window_.first_column, window_.last_column}},
+          {"masked", mask_.defined()}};
+}
+
 }  // namespace elbow

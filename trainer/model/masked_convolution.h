@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include <nlohmann/json.hpp>
 #include <torch/nn/module.h>
 
 namespace elbow {
@@ -33,7 +34,8 @@ class MaskedConvolution : public torch::nn::Module {
   // [B, inputs, H, W] -> [B, outputs, H, W]; outside of the image are zeros.
   torch::Tensor forward(const torch::Tensor& input) const;
 
-  std::string what() const;  // "masked convolution 3x7"
+  std::string what() const;            // "masked convolution 3x7"
+  nlohmann::ordered_json how() const;  // LayerDescription::how
   std::int64_t outputs() const { return weight_.size(0); }
 
  private:

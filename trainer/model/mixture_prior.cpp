@@ -46,6 +46,14 @@ class MixturePrior : public Prior {
     return std::nullopt;
   }
 
+  nlohmann::ordered_json architecture() const override {
+    return {{"kind", "mixture"},
+            {"latent", latent()},
+            {"components", mean_.size(0)},
+            {"distribution", "sum_k softmax(logit)_k N(mean_k, exp(log_variance_k))"},
+            {"posterior", DiagonalGaussian::architecture(latent())}};
+  }
+
  private:
   GaussianMixture mixture() const { return {mean_, log_variance_, torch::log_softmax(logit_, 0)}; }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "trainer/model/architecture.h"
 #include "trainer/model/convolutional.h"
 #include "trainer/model/mlp.h"
 #include "trainer/model/residual.h"
@@ -13,6 +14,8 @@
 
 namespace elbow {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 struct Kind {
   std::string name;
@@ -100,6 +103,20 @@ void for_axes_of(const std::vector<std::int64_t>& shape, const Function& functio
   }
 }
 
+// Of either direction; lists hold a number for each axis behind the channels.
+template <std::size_t Axes>
+Json convolution_json(const std::string& type,
+                      const torch::nn::detail::ConvNdOptions<Axes>& options) {
+  Json how = {{"type", type},
+              {"inputs", options.in_channels()},
+              {"outputs", options.out_channels()},
+              {"kernel", *options.kernel_size()},
+              {"stride", *options.stride()},
+              {"padding", *std::get<torch::ExpandingArray<Axes>>(options.padding())}};
+  if (options.transposed()) how["output_padding"] = *options.output_padding();
+  return how;
+}
+
 // "4x4"
 std::string kernel_text(std::size_t axes, int side) {
   return join(std::vector<std::string>(axes, std::to_string(side)), "x");
@@ -113,6 +130,9 @@ class ResidualBlock : public torch::nn::Module {
     first_ = register_module("0", Convolution(options));
     second_ = register_module("1", Convolution(options));
   }
+
+  // Of each of its convolutions.
+  const torch::nn::detail::ConvNdOptions<Axes>& options() const { return first_->options; }
 
   torch::Tensor forward(const torch::Tensor& x) {
     return x + second_->forward(activation_(first_->forward(activation_(x))));
@@ -158,28 +178,29 @@ LayerStack::LayerStack(std::vector<std::int64_t> input, std::vector<std::int64_t
 }
 
 template <typename Layer>
-void LayerStack::add(std::shared_ptr<Layer> layer, const std::string& what) {
+void LayerStack::add(std::shared_ptr<Layer> layer, const std::string& what, Json how) {
   register_module(std::to_string(functions_.size()), layer);
   std::int64_t parameters = 0;
   for (const auto& parameter : layer->parameters()) parameters += parameter.numel();
-  describe(what, parameters);
+  describe(what, std::move(how), parameters);
   functions_.push_back([layer](const torch::Tensor& t) { return layer->forward(t); });
 }
 
-void LayerStack::describe(const std::string& what, std::int64_t parameters) {
-  descriptions_.push_back({std::to_string(functions_.size()), what, shape_, parameters});
+void LayerStack::describe(const std::string& what, Json how, std::int64_t parameters) {
+  descriptions_.push_back(
+      {std::to_string(functions_.size()), what, shape_, parameters, std::move(how)});
 }
 
 void LayerStack::linear(std::int64_t outputs) {
   const std::int64_t inputs = c10::multiply_integers(shape_);
   if (shape_.size() > 1) reshape({inputs});
   shape_ = {outputs};
-  add(torch::nn::Linear(inputs, outputs).ptr(), "linear");
+  add(torch::nn::Linear(inputs, outputs).ptr(), "linear", linear_json(inputs, outputs));
 }
 
 void LayerStack::activation(const std::string& name) {
   const Activation function = activation_function(name);
-  describe(name, 0);
+  describe(name, activation_json(name));
   functions_.emplace_back(function);
 }
 
@@ -190,7 +211,9 @@ void LayerStack::convolution(std::int64_t channels) {
   for_axes_of(shape_, [&](auto axes) {
     using Convolution = typename Convolutions<axes>::Plain;
     const auto options = torch::nn::ConvOptions<axes>(before, channels, 4).stride(2).padding(1);
-    add(Convolution(options).ptr(), "convolution " + kernel_text(axes, 4) + " /2");
+    const auto layer = Convolution(options).ptr();
+    add(layer, "convolution " + kernel_text(axes, 4) + " /2",
+        convolution_json("convolution", layer->options));
   });
 }
 
@@ -209,21 +232,25 @@ void LayerStack::transposed_convolution(std::int64_t channels,
                              .stride(2)
                              .padding(1)
                              .output_padding(more);
-    add(Convolution(options).ptr(), "transposed convolution " + kernel_text(axes, 4) + " *2");
+    const auto layer = Convolution(options).ptr();
+    add(layer, "transposed convolution " + kernel_text(axes, 4) + " *2",
+        convolution_json("transposed_convolution", layer->options));
   });
 }
 
 void LayerStack::residual_block(const std::string& activation) {
   const Activation function = activation_function(activation);
   for_axes_of(shape_, [&](auto axes) {
-    add(std::make_shared<ResidualBlock<axes>>(shape_.at(0), function),
-        "residual block " + kernel_text(axes, 3) + " " + activation);
+    const auto block = std::make_shared<ResidualBlock<axes>>(shape_.at(0), function);
+    Json how = convolution_json("residual_block", block->options());
+    how["activation"] = activation;
+    add(block, "residual block " + kernel_text(axes, 3) + " " + activation, std::move(how));
   });
 }
 
 void LayerStack::reshape(std::vector<std::int64_t> shape) {
   shape_ = std::move(shape);
-  describe("reshape", 0);
+  describe("reshape", {{"type", "reshape"}});
   functions_.push_back(
       [shape = shape_](const torch::Tensor& t) { return t.reshape(batch_shape(t, shape)); });
 }
@@ -232,6 +259,17 @@ torch::Tensor LayerStack::forward(const torch::Tensor& input, const torch::Tenso
   torch::Tensor value = with_condition(input.reshape(batch_shape(input, input_)), c, condition_);
   for (const auto& function : functions_) value = function(value);
   return value.reshape(batch_shape(value, output_));
+}
+
+Json LayerStack::architecture() const {
+  Json steps = Json::array();
+  if (condition_ > 0) {
+    auto with_c = input_;
+    with_c.at(0) += condition_;
+    steps.push_back(append_condition_json(condition_, 1, with_c));
+  }
+  for (const auto& layer : descriptions_) steps.push_back(step_json(layer, *this));
+  return architecture_json(input_, output_, std::move(steps));
 }
 
 std::vector<std::string> network_names() {

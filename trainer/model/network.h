@@ -8,18 +8,23 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
 #include <torch/nn/module.h>
 
 #include "trainer/model/options.h"
 
 namespace elbow {
 
-// A line of --dry-run.
+// A line of --dry-run, and a step of `elbow export`.
 struct LayerDescription {
   std::string name;                  // "encoder.0"
   std::string what;                  // "linear"
   std::vector<std::int64_t> output;  // of one sample; the shape of a parameter without a layer
   std::int64_t parameters = 0;
+  // What it computes, for another program: {"type": "linear", "inputs": 64, "outputs": 8}, every
+  // type with its own members (docs/formats.md, "Export"). Null where the network says it at once
+  // for several lines.
+  nlohmann::ordered_json how = {};
 };
 
 class Network : public torch::nn::Module {
@@ -30,6 +35,11 @@ class Network : public torch::nn::Module {
 
   // Names relative to the network.
   virtual std::vector<LayerDescription> layers() const = 0;
+
+  // All that it computes, for another program that has its tensors by name: {"input": [...],
+  // "output": [...], "steps": [...]}, as trainer/model/architecture.h makes it. Null for a network
+  // that is nothing but a way to the one that it holds: that one is described in its place.
+  virtual nlohmann::ordered_json architecture() const { return nullptr; }
 
   // Whether the parameters come with the values that a training begins from; else they are drawn.
   virtual bool is_initialised() const { return false; }
@@ -70,12 +80,13 @@ class LayerStack : public Network {
 
   torch::Tensor forward(const torch::Tensor& input, const torch::Tensor& c) const override;
   std::vector<LayerDescription> layers() const override { return descriptions_; }
+  nlohmann::ordered_json architecture() const override;
   const std::vector<std::int64_t>& shape() const { return shape_; }  // after the last layer so far
 
  private:
   template <typename Layer>
-  void add(std::shared_ptr<Layer> layer, const std::string& what);
-  void describe(const std::string& what, std::int64_t parameters);
+  void add(std::shared_ptr<Layer> layer, const std::string& what, nlohmann::ordered_json how);
+  void describe(const std::string& what, nlohmann::ordered_json how, std::int64_t parameters = 0);
 
   std::vector<std::int64_t> input_;
   std::vector<std::int64_t> output_;

@@ -195,7 +195,9 @@ std::shared_ptr<Procedure> make_pixelcnn(const ModelOptions& options,
   parts.by_columns = ordered_by_columns(options);
   parts.shape = observation.shape();
   parts.likelihood = make_likelihood(options, observation);
-  parts.network = std::make_shared<PixelCnnNetwork>(parts.shape, options.widths,
+  auto seen = parts.shape;
+  if (parts.by_columns) std::swap(seen[1], seen[2]);
+  parts.network = std::make_shared<PixelCnnNetwork>(seen, options.widths,
                                                     parts.likelihood->parameters_per_variable(),
                                                     conditioning.size());
   parts.conditioning = conditioning;

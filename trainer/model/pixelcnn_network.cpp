@@ -6,9 +6,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "trainer/model/architecture.h"
 
 namespace elbow {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t kFirstReach = 3;  // a kernel of 7, without what comes later
 constexpr std::int64_t kReach = 2;       // of 5
@@ -104,6 +107,15 @@ class PixelCnnNetwork::GatedLayer : public torch::nn::Module {
   }
   const torch::nn::Linear& condition() const { return condition_; }
 
+  // All of it as one step.
+  Json how() const {
+    Json how = {
+        {"type", "gated_layer"}, {"residual", residual_}, {"condition", !condition_.is_empty()}};
+    for (const auto& [part, convolution] : convolutions()) how[part] = convolution->how();
+    return how;
+  }
+  std::int64_t width() const { return mix_->outputs(); }
+
  private:
   bool residual_;
   std::shared_ptr<MaskedConvolution> vertical_;
@@ -148,15 +160,15 @@ std::shared_ptr<MaskedConvolution> PixelCnnNetwork::add_output(
     const MaskedConvolution::Sees& sees) {
   auto convolution =
       register_module(name, std::make_shared<MaskedConvolution>(inputs, outputs, kPosition, sees));
-  describe(name, convolution->what(), outputs, *convolution);
+  describe(name, convolution->what(), outputs, *convolution, convolution->how());
   return convolution;
 }
 
 void PixelCnnNetwork::describe(const std::string& name, const std::string& what,
-                               std::int64_t channels, const torch::nn::Module& module) {
+                               std::int64_t channels, const torch::nn::Module& module, Json how) {
   std::int64_t count = 0;
   for (const auto& parameter : module.parameters()) count += parameter.numel();
-  descriptions_.push_back({name, what, {channels, shape_[1], shape_[2]}, count});
+  descriptions_.push_back({name, what, {channels, shape_[1], shape_[2]}, count, std::move(how)});
 }
 
 torch::Tensor PixelCnnNetwork::forward(const torch::Tensor& input, const torch::Tensor& c) const {
@@ -177,6 +189,27 @@ torch::Tensor PixelCnnNetwork::forward(const torch::Tensor& input, const torch::
   const auto mixed = mix_->forward(torch::relu(horizontal));
   const auto output = output_->forward(torch::relu(mixed));
   return output.view({input.size(0), parameters_, shape_[0], input.size(2), input.size(3)});
+}
+
+Json PixelCnnNetwork::architecture() const {
+  const auto features = [&](std::int64_t count) {
+    return std::vector<std::int64_t>{count, shape_[1], shape_[2]};
+  };
+  Json steps = Json::array({step_json("append_ones", features(shape_[0] + 1))});
+  for (std::size_t i = 0; i < gated_.size(); ++i) {
+    const auto& layer = *gated_[i];
+    steps.push_back(
+        step_json({std::to_string(i), "", features(layer.width()), 0, layer.how()}, *this));
+  }
+  steps.push_back(step_json("keep_horizontal", features(gated_.back()->width())));
+  for (auto layer = descriptions_.end() - 2; layer != descriptions_.end(); ++layer) {
+    Json relu = activation_json("relu");
+    relu["output"] = features(gated_.back()->width());
+    steps.push_back(std::move(relu));
+    steps.push_back(step_json(*layer, *this));
+  }
+  return architecture_json(shape_, {parameters_, shape_[0], shape_[1], shape_[2]},
+                           std::move(steps));
 }
 
 std::int64_t PixelCnnNetwork::reach() const {

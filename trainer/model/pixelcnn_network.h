@@ -29,6 +29,7 @@ class PixelCnnNetwork : public Network {
   // H may be smaller than that of the network's shape: rows below have no effect on those above.
   torch::Tensor forward(const torch::Tensor& input, const torch::Tensor& c) const override;
   std::vector<LayerDescription> layers() const override { return descriptions_; }
+  nlohmann::ordered_json architecture() const override;
 
   std::int64_t reach() const;
 
@@ -39,7 +40,7 @@ class PixelCnnNetwork : public Network {
                                                 std::int64_t outputs,
                                                 const MaskedConvolution::Sees& sees);
   void describe(const std::string& name, const std::string& what, std::int64_t channels,
-                const torch::nn::Module& module);
+                const torch::nn::Module& module, nlohmann::ordered_json how = {});
 
   std::vector<std::int64_t> shape_;
   std::int64_t parameters_;

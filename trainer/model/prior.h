@@ -45,6 +45,11 @@ class Prior : public torch::nn::Module {
   virtual std::optional<torch::Tensor> kl_by_latent(const Posterior& q,
                                                     const torch::Tensor& c) const = 0;
 
+  // For another program (docs/formats.md, "Export"): {"kind": "gaussian", "latent": 20, ...,
+  // "posterior": {...}}, formulas and names of tensors relative to the prior, and how posterior()
+  // reads an encoder's output.
+  virtual nlohmann::ordered_json architecture() const = 0;
+
   // For a prior that is made of the model's own encoder (VampPrior): called once, when there is
   // one.
   virtual void set_encoder(const std::shared_ptr<Network>& /*encoder*/) {}

@@ -64,6 +64,16 @@ class ProductPrior : public Prior {
     return torch::cat(columns, 1);
   }
 
+  nlohmann::ordered_json architecture() const override {
+    auto factors = nlohmann::ordered_json::array();
+    for (const auto& part : parts_) factors.push_back(part->architecture());
+    return {{"kind", "product"},
+            {"latent", latent()},
+            {"distribution", "the factors' product, z side by side in their order"},
+            {"factors", std::move(factors)},
+            {"posterior", {{"kind", "product"}, {"outputs", outputs_}}}};
+  }
+
  private:
   torch::Device device(const torch::Tensor& c) const {
     const auto learned = parameters();

@@ -91,6 +91,19 @@ torch::Tensor ScaledLikelihood::mean(const torch::Tensor& output) const {
   return output.squeeze(1);
 }
 
+nlohmann::ordered_json ScaledLikelihood::architecture() const {
+  nlohmann::ordered_json json = {{"kind", name_}, {"parameters_per_variable", 1}};
+  json["centre"] = "output[:, 0]";
+  json["mean"] = json["centre"];
+  if (kind_ == Kind::kFixed) {
+    json["sigma"] = fixed_sigma_;
+  } else {
+    json["sigma"] = "sqrt(exp(2 log_sigma) + floor^2)";
+    json["floor"] = floor_;
+  }
+  return json;
+}
+
 std::string ScaledLikelihood::summary() const {
   if (kind_ == Kind::kPerDimension) {
     torch::NoGradGuard no_grad;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "trainer/model/architecture.h"
 #include "trainer/model/keyed_noise.h"
 #include "trainer/model/torchscript_file.h"
 
@@ -55,8 +56,13 @@ void mirror(const torch::jit::Module& script, torch::nn::Module& to,
 
 class Script : public Network {
  public:
-  Script(ScriptFile file, const std::string& hash, std::int64_t condition)
+  // `input` and `output` are shapes of one sample.
+  Script(ScriptFile file, const std::string& hash, Shape input, Shape output,
+         std::int64_t condition)
       : file_(std::move(file)),
+        hash_(hash),
+        input_(std::move(input)),
+        output_(std::move(output)),
         condition_(condition),
         script_(load_script(file_, hash, condition)) {
     std::set<const c10::TensorImpl*> seen;
@@ -79,15 +85,23 @@ class Script : public Network {
     return all;
   }
 
+  // What it computes, only the file says.
+  nlohmann::ordered_json architecture() const override {
+    return {{"input", input_},
+            {"output", output_},
+            {"torchscript", {{"xxh3_128", hash_}, {"condition", condition_}}},
+            {"tensors", tensor_shapes(*this)}};
+  }
+
   bool is_initialised() const override { return true; }
 
-  // Runs it on samples of such a shape.
-  void try_on(const Shape& shape) const {
+  // Runs it on a few samples.
+  void try_out() const {
     const auto c_of = [&](const std::vector<std::int64_t>& rows) {
       return condition_ > 0 ? trial({condition_}, rows, 1) : torch::Tensor();
     };
     const auto on = [&](const std::vector<std::int64_t>& rows) {
-      return forward(trial(shape, rows, 0), c_of(rows));
+      return forward(trial(input_, rows, 0), c_of(rows));
     };
     const torch::AutoGradMode with_gradients(true);
     const auto three = on({0, 1, 2});
@@ -116,6 +130,7 @@ class Script : public Network {
   virtual torch::Tensor tensor(const c10::IValue& result, std::int64_t rows) const = 0;
 
   const ScriptFile& file() const { return file_; }
+  const Shape& output() const { return output_; }
 
  private:
   // The profiling executor would rewrite the graph after its first runs, and change last bits.
@@ -156,6 +171,9 @@ class Script : public Network {
   }
 
   ScriptFile file_;
+  std::string hash_;
+  Shape input_;
+  Shape output_;
   std::int64_t condition_;
   torch::jit::Module script_;
 };
@@ -173,8 +191,8 @@ class ScriptEncoder : public Script {
  public:
   ScriptEncoder(ScriptFile file, const std::string& hash, const Shape& shape, std::int64_t outputs,
                 std::int64_t condition)
-      : Script(std::move(file), hash, condition), outputs_(outputs) {
-    try_on(shape);
+      : Script(std::move(file), hash, shape, {outputs}, condition), outputs_(outputs) {
+    try_out();
   }
 
  protected:
@@ -210,9 +228,9 @@ class ScriptDecoder : public Script {
  public:
   ScriptDecoder(ScriptFile file, const std::string& hash, std::int64_t latent, const Shape& shape,
                 std::int64_t parameters, std::int64_t condition)
-      : Script(std::move(file), hash, condition), shape_(shape), output_({parameters}) {
-    output_.insert(output_.end(), shape.begin(), shape.end());
-    try_on({latent});
+      : Script(std::move(file), hash, {latent}, decoder_output(parameters, shape), condition),
+        shape_(shape) {
+    try_out();
   }
 
  protected:
@@ -220,23 +238,28 @@ class ScriptDecoder : public Script {
     std::string found = result.tagKind();
     if (result.isTensor()) {
       const torch::Tensor& tensor = result.toTensor();
-      const bool fits = has_shape(tensor, rows, output_) ||
-                        has_shape(tensor, rows, {c10::multiply_integers(output_)}) ||
-                        (output_[0] == 1 && has_shape(tensor, rows, shape_));
+      const bool fits = has_shape(tensor, rows, output()) ||
+                        has_shape(tensor, rows, {c10::multiply_integers(output())}) ||
+                        (output()[0] == 1 && has_shape(tensor, rows, shape_));
       Shape sizes = {rows};
-      sizes.insert(sizes.end(), output_.begin(), output_.end());
+      sizes.insert(sizes.end(), output().begin(), output().end());
       if (fits) return tensor.reshape(sizes);
       found = result_text(tensor);
     }
     file().refuse(
         fmt::format("gives for {} samples: {}; expected is one tensor of shape {} for each of "
                     "them: {} numbers for each variable of a sample {}",
-                    rows, found, shape_text(output_), output_[0], shape_text(shape_)));
+                    rows, found, shape_text(output()), output()[0], shape_text(shape_)));
   }
 
  private:
+  static Shape decoder_output(std::int64_t parameters, const Shape& shape) {
+    Shape output = {parameters};
+    output.insert(output.end(), shape.begin(), shape.end());
+    return output;
+  }
+
   Shape shape_;
-  Shape output_;
 };
 
 }  // namespace

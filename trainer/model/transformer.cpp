@@ -7,10 +7,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "trainer/model/architecture.h"
 
 namespace elbow {
 namespace {
 
+using Json = nlohmann::ordered_json;
 using Shape = std::vector<std::int64_t>;
 
 constexpr std::int64_t kHiddenUnits = 4;  // of a layer for each entry of a token, as in the papers
@@ -84,22 +86,34 @@ class Transformer : public Network {
       layers_.push_back(register_module(
           name, std::make_shared<TransformerLayer>(width_, options.heads, options.activation)));
       describe(name, fmt::format("attention, {} heads, {}", options.heads, options.activation),
-               output, *layers_.back());
+               output, *layers_.back(), layers_.back()->how());
     }
     norm_ = register_module("norm", torch::nn::LayerNorm(Shape{width_}));
-    describe("norm", "layer norm", output, *norm_);
+    describe("norm", "layer norm", output, *norm_,
+             {{"type", "layer_norm"}, {"width", width_}, {"epsilon", norm_->options.eps()}});
   }
 
   std::shared_ptr<torch::nn::LinearImpl> add_linear(const std::string& name, std::int64_t inputs,
                                                     std::int64_t outputs, const Shape& output) {
     auto layer = register_module(name, torch::nn::Linear(inputs, outputs));
-    describe(name, "linear", output, *layer);
+    describe(name, "linear", output, *layer, linear_json(inputs, outputs));
     return layer;
   }
 
   void describe(const std::string& name, const std::string& what, const Shape& output,
-                const torch::nn::Module& module) {
-    descriptions_.push_back({name, what, output, parameters_of(module)});
+                const torch::nn::Module& module, Json how) {
+    descriptions_.push_back({name, what, output, parameters_of(module), std::move(how)});
+  }
+
+  // The steps of the layers from `first` to before `last`.
+  void append_steps(Json& steps, std::size_t first, std::size_t last) const {
+    for (std::size_t i = first; i < last; ++i) steps.push_back(step_json(descriptions_[i], *this));
+  }
+
+  Json patches_json(const std::string& type, const Shape& output) const {
+    Json step = step_json(type, output);
+    step["patch"] = patch_;
+    return step;
   }
 
   torch::Tensor run(torch::Tensor tokens) const {
@@ -128,7 +142,8 @@ class Encoder : public Transformer {
     const Shape tokens = {tokens_, width_};
     patches_ = add_linear("patches", patch_size(shape, options.patch) + condition, width_, tokens);
     positions_ = register_module("positions", torch::nn::Embedding(tokens_, width_));
-    describe("positions", "position of each patch", tokens, *positions_);
+    describe("positions", "position of each patch", tokens, *positions_,
+             {{"type", "add_positions"}});
     add_layers(options);
     outputs_ = add_linear("outputs", width_, outputs, {outputs});
   }
@@ -137,6 +152,19 @@ class Encoder : public Transformer {
     const auto patches = with_condition(cut_into_patches(input, patch_), c, condition_, 2);
     const auto tokens = run(patches_->forward(patches) + positions_->weight);
     return outputs_->forward(tokens.mean(1));
+  }
+
+  Json architecture() const override {
+    const std::int64_t entries = patch_size(shape_, patch_);
+    Json steps = Json::array({patches_json("cut_into_patches", {tokens_, entries})});
+    if (condition_ > 0) {
+      steps.push_back(append_condition_json(condition_, 2, {tokens_, entries + condition_}));
+    }
+    const std::size_t last = layers().size() - 1;
+    append_steps(steps, 0, last);
+    steps.push_back(step_json("mean_of_tokens", {width_}));
+    append_steps(steps, last, last + 1);
+    return architecture_json(shape_, layers()[last].output, std::move(steps));
   }
 
  private:
@@ -167,6 +195,15 @@ class Decoder : public Transformer {
     Shape sizes = {z.size(0)};
     sizes.insert(sizes.end(), output_.begin(), output_.end());
     return join_patches(patches_->forward(tokens), patch_, channels_).reshape(sizes);
+  }
+
+  Json architecture() const override {
+    const std::int64_t inputs = z_->options.in_features();
+    Json steps = Json::array();
+    if (condition_ > 0) steps.push_back(append_condition_json(condition_, 1, {inputs}));
+    append_steps(steps, 0, layers().size());
+    steps.push_back(patches_json("join_patches", channels_));
+    return architecture_json({inputs - condition_}, output_, std::move(steps));
   }
 
  private:
@@ -222,7 +259,7 @@ torch::Tensor join_patches(const torch::Tensor& patches, std::int64_t patch, con
 
 TransformerLayer::TransformerLayer(std::int64_t width, std::int64_t heads,
                                    const std::string& activation)
-    : heads_(heads), activation_(activation_function(activation)) {
+    : heads_(heads), activation_name_(activation), activation_(activation_function(activation)) {
   const auto without_bias = [](std::int64_t in, std::int64_t out) {
     return torch::nn::LinearOptions(in, out).bias(false);
   };
@@ -232,6 +269,15 @@ TransformerLayer::TransformerLayer(std::int64_t width, std::int64_t heads,
   norm2_ = register_module("norm2", torch::nn::LayerNorm(Shape{width}));
   linear1_ = register_module("linear1", torch::nn::Linear(width, kHiddenUnits * width));
   linear2_ = register_module("linear2", torch::nn::Linear(kHiddenUnits * width, width));
+}
+
+Json TransformerLayer::how() const {
+  return {{"type", "transformer_layer"},
+          {"width", linear1_->options.in_features()},
+          {"heads", heads_},
+          {"hidden", linear1_->options.out_features()},
+          {"activation", activation_name_},
+          {"epsilon", norm1_->options.eps()}};
 }
 
 torch::Tensor TransformerLayer::forward(const torch::Tensor& tokens) {

@@ -40,11 +40,13 @@ class TransformerLayer : public torch::nn::Module {
  public:
   TransformerLayer(std::int64_t width, std::int64_t heads, const std::string& activation);
   torch::Tensor forward(const torch::Tensor& tokens);
+  nlohmann::ordered_json how() const;  // LayerDescription::how
 
  private:
   torch::Tensor attention(const torch::Tensor& tokens);
 
   std::int64_t heads_;
+  std::string activation_name_;
   Activation activation_;
   torch::nn::LayerNorm norm1_ = nullptr;
   torch::nn::Linear in_proj_ = nullptr;  // to queries, keys, values, [3 W, W]

@@ -32,6 +32,18 @@ torch::Tensor half(const torch::Tensor& encoder_output, std::int64_t which) {
 
 }  // namespace
 
+nlohmann::ordered_json TruncatedNormal::architecture(std::int64_t latent) {
+  return {{"kind", "truncated-normal"},
+          {"interval", {-1, 1}},
+          {"r", {0, latent}},
+          {"t", {latent, 2 * latent}},
+          {"log_s", "log(0.1) + log(100) tanh((t - log(0.1)) / log(100))"},
+          {"mu", "(1 + 3 s) tanh(r / (1 + 3 s))"},
+          {"mean",
+           "mu + s (phi(a) - phi(b)) / (Phi(b) - Phi(a)) with a = (-1 - mu) / s, "
+           "b = (1 - mu) / s, phi and Phi of the standard normal distribution"}};
+}
+
 TruncatedNormal::TruncatedNormal(const torch::Tensor& encoder_output)
     : TruncatedNormal(location(half(encoder_output, 0), scale(half(encoder_output, 1))),
                       scale(half(encoder_output, 1)), encoder_output.scalar_type()) {}

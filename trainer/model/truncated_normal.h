@@ -2,6 +2,8 @@
 // inside the cube, where the prior is, and on all of it.
 #pragma once
 
+#include <nlohmann/json.hpp>
+
 #include "trainer/model/posterior.h"
 
 namespace elbow {
@@ -16,6 +18,7 @@ class TruncatedNormal : public Posterior {
   // With mu beyond an end the density is steepest there; farther out would only make it steeper
   // than a smaller s does.
   explicit TruncatedNormal(const torch::Tensor& encoder_output);
+  static nlohmann::ordered_json architecture(std::int64_t latent);  // this, for another program
   // mu and s of the normal before it is truncated, [B, D] each; abs(mu) at most 1 + 3s.
   TruncatedNormal(const torch::Tensor& location_BD, const torch::Tensor& scale_BD);
 

@@ -40,6 +40,13 @@ class UniformPrior : public Prior {
     return truncated->kl_to_uniform();
   }
 
+  nlohmann::ordered_json architecture() const override {
+    return {{"kind", "uniform"},
+            {"latent", latent_},
+            {"distribution", "uniform on [-1, 1]^latent"},
+            {"posterior", TruncatedNormal::architecture(latent_)}};
+  }
+
  private:
   std::int64_t latent_;
 };

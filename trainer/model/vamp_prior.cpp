@@ -48,6 +48,15 @@ class VampPrior : public Prior {
     return std::nullopt;
   }
 
+  nlohmann::ordered_json architecture() const override {
+    return {{"kind", "vamp"},
+            {"latent", latent_},
+            {"components", pseudo_inputs_.size(0)},
+            {"distribution",
+             "the mean of the posteriors that the encoder gives for pseudo_inputs, taken for x"},
+            {"posterior", DiagonalGaussian::architecture(latent_)}};
+  }
+
  private:
   GaussianMixture mixture() const {
     const auto encoder = encoder_.lock();
