@@ -25,7 +25,8 @@ Json part_json(const torch::nn::Module& module) {
   Json json = {{"is", "module"}};
   if (const auto* network = dynamic_cast<const Network*>(&module)) {
     json["is"] = "network";
-    json.update(network->architecture());
+    const Json how = network->architecture();
+    if (!how.is_null()) json.update(how);
   } else if (const auto* prior = dynamic_cast<const Prior*>(&module)) {
     json["is"] = "prior";
     json.update(prior->architecture());

@@ -21,7 +21,7 @@ class ScaledLikelihood : public Likelihood {
   std::int64_t parameters_per_variable() const override { return 1; }
   torch::Tensor mean(const torch::Tensor& output) const override;
   bool is_fitted() const override { return kind_ == Kind::kOptimal; }
-  // With "deviation" as a formula; derived classes say what is around the centre.
+  // With "sigma", a number or a formula; derived classes say what is around the centre.
   nlohmann::ordered_json architecture() const override;
   std::string summary() const override;  // "gaussian likelihood, sigma 0.1 (learned)"
 
