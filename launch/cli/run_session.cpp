@@ -101,8 +101,7 @@ void RunSession::begin(const Configuration& configuration, const std::string& to
     fs::remove(paths().parameters());
   }
   reporter_ = std::make_unique<Reporter>(
-      paths().metrics(), parse_interval(configuration.metrics.every), course,
-      configuration.training.epochs, ranks, state.record(),
+      paths().metrics(), parse_interval(configuration.metrics.every), course, ranks, state.record(),
       checkpoint_ ? checkpoint_->manifest.record.value("window", Json()) : Json());
   checkpoint_.reset();
 }

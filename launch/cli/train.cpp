@@ -142,6 +142,9 @@ class TrainCommand {
                   make_conditioning(comm_, *set_, configuration_.model)});
     together(comm_, [&] {
       procedure_ = make_model(model_->options, model_->observation, seed(), model_->conditioning);
+      Objective objective = objective_of(configuration_.training);
+      if (configuration_.training.kl_warmup > 0) objective.kl_weight = 0;
+      procedure_->require_suitable(objective);
       if (on_device() && !arguments_.dry_run) move_to_device();
       state_ = std::make_unique<TrainingState>(*procedure_, configuration_.optimizer,
                                                configuration_.training.average);
@@ -169,8 +172,7 @@ class TrainCommand {
   }
 
   Course course() const {
-    const TrainingOptions& training = configuration_.training;
-    return {set_->order().size(), training.batch, training.epochs};
+    return {set_->order().size(), configuration_.training, procedure_->stages().size()};
   }
 
   // What a user's own networks are known by; "" without.

@@ -34,7 +34,7 @@ std::string plan_text(const Configuration& configuration, const Procedure& proce
   const std::int64_t shards = shard_count(training, training.batch, ranks);
   const std::int64_t per_shard = (training.batch + shards - 1) / shards;
   activations *= static_cast<double>(per_shard * training.draws);
-  const Course course(set.order().size(), training.batch, training.epochs);
+  const Course course(set.order().size(), training, procedure.stages().size());
   return fmt::format(
       "{}measure   {}\ndata      {}\n"
       "job       {} x {}; batch {} = {} a rank, in {} of up to {} samples; {} sums\n"
@@ -42,7 +42,7 @@ std::string plan_text(const Configuration& configuration, const Procedure& proce
       "memory    {} of state and about {} of activations a rank, beside the libraries' own\n",
       to_text(description), observation.measure(), data_text(set), counted(ranks, "rank"),
       counted(training.threads, "thread"), training.batch, per_rank, counted(shards, "shard"),
-      per_shard, training.sum, training.epochs, course.steps_per_epoch(),
+      per_shard, training.sum, course.epochs(), course.steps_per_epoch(),
       human_count(course.steps()), human_bytes(copies * static_cast<double>(description.bytes)),
       human_bytes(2 * activations));
 }

@@ -3,15 +3,6 @@
 #include "base/error.h"
 
 namespace elbow {
-namespace {
-
-std::vector<double> to_vector(const torch::Tensor& tensor) {
-  const torch::Tensor values = tensor.to(torch::kDouble).contiguous();
-  const double* begin = values.const_data_ptr<double>();
-  return {begin, begin + values.numel()};
-}
-
-}  // namespace
 
 Cvae::Cvae(std::shared_ptr<Network> encoder, LatentModel model, Conditioning conditioning)
     : Vae(std::move(encoder), std::move(model)), conditioning_(std::move(conditioning)) {}
@@ -65,7 +56,7 @@ std::shared_ptr<Procedure> make_cvae(const ModelOptions& options, const Observat
     throw ConfigError(
         "option data.labels is missing: a cvae needs the labels that it is conditioned on");
   }
-  LatentModel model = make_latent_model(options, observation, conditioning);
+  LatentModel model = make_latent_model(options, observation, conditioning.size());
   auto encoder = make_encoder(options, observation.shape(), model.prior->posterior_parameters(),
                               conditioning.size());
   return std::make_shared<Cvae>(std::move(encoder), std::move(model), conditioning);

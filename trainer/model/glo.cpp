@@ -9,7 +9,6 @@
 namespace elbow {
 namespace {
 
-constexpr double kInitialDeviation = 0.01;
 constexpr double kShortest = 1e-12;  // of a code that is divided by its length
 
 // The decoder behind the projection.
@@ -38,31 +37,39 @@ class ProjectedDecoder : public Network {
 }  // namespace
 
 Glo::Glo(LatentModel model, CodeSpace space, const PosteriorFit& fit)
-    : model_(std::move(model)), space_(space), fit_(fit) {
+    : LatentProcedure(std::move(model)), space_(space), fit_(fit) {
   model_.decoder = std::make_shared<ProjectedDecoder>(model_.decoder, space);
-  register_module("decoder", model_.decoder);
-  register_module("prior", model_.prior);
-  register_module("likelihood", model_.likelihood);
+  register_model();
   codes_ = register_module("codes", std::make_shared<torch::nn::Module>());
   const std::int64_t latent = model_.prior->latent();
   mean_ = codes_->register_parameter("mean", torch::zeros({latent}), /*requires_grad=*/false);
   factor_ = codes_->register_parameter("factor", torch::eye(latent), /*requires_grad=*/false);
 }
 
+void Glo::require_suitable(const Objective& objective) const {
+  if (objective.kind == Objective::Kind::kElbo && objective.kl_weight == 1 &&
+      objective.free_bits == 0) {
+    return;
+  }
+  throw ConfigError(
+      "options training.objective, training.beta, training.kl_warmup and training.free_bits: glo "
+      "learns by reconstruction alone, without a KL to weigh; leave them at their defaults");
+}
+
 Terms Glo::terms(const Shard& shard, const RunNoise& /*noise*/, const Objective& objective) {
   require_fitting_shard(shard, objective.draws);
-  if (!shard.rows.defined() || shard.rows.size(0) != shard.x.size(0)) {
-    throw Error(fmt::format("a shard of {} samples needs a code of each", shard.indices.size()));
-  }
+  require_rows(shard, row_width());
   const auto reconstruction = model_.log_likelihood(shard.x, shard.rows, shard.c);
   return {reconstruction, {}, reconstruction, {}};
 }
 
-BlockFigures Glo::evaluate(const Shard& shard, const Estimation& estimation,
-                           const RunNoise& noise) {
-  const torch::NoGradGuard no_grad;
-  const auto fitted = fit_posterior(model_, shard, noise, fit_).to(torch::kDouble);
-  return model_.evaluate(*model_.prior->posterior(fitted), shard, estimation.samples, noise);
+std::unique_ptr<Posterior> Glo::training_posterior(const Shard& /*shard*/) const {
+  throw Error("glo is trained without a q");
+}
+
+std::unique_ptr<Posterior> Glo::evaluation_posterior(const Shard& shard,
+                                                     const RunNoise& noise) const {
+  return model_.prior->posterior(fit_posterior(model_, shard, noise, fit_).to(torch::kDouble));
 }
 
 torch::Tensor Glo::sample(std::span<const std::int64_t> indices, const torch::Tensor& c,
@@ -76,24 +83,14 @@ torch::Tensor Glo::sample(std::span<const std::int64_t> indices, const torch::Te
                              : model_.likelihood->sample(output, key, indices, 1);
 }
 
-torch::Tensor Glo::reconstruct(const Shard& shard) { return decode(encode(shard).mean, shard.c); }
-
 Code Glo::encode(const Shard& shard) {
-  const torch::NoGradGuard no_grad;
-  if (shard.rows.defined()) return {shard.rows, {}};
-  const auto q = model_.prior->posterior(fit_posterior(model_, shard, fitting_noise(), fit_));
-  return {q->mean(), q->deviation()};
-}
-
-torch::Tensor Glo::decode(const torch::Tensor& z, const torch::Tensor& c) {
-  const torch::NoGradGuard no_grad;
-  return model_.likelihood->mean(model_.decoder->forward(z, c));
+  if (shard.rows.defined()) return {shard.rows.detach(), {}};
+  return LatentProcedure::encode(shard);
 }
 
 torch::Tensor Glo::initial_rows(std::span<const std::int64_t> indices,
                                 const RunNoise& noise) const {
-  torch::Tensor rows = kInitialDeviation * normal_noise(noise.key(Purpose::kInitialisation),
-                                                        indices, 1, {row_width()}, torch::kFloat);
+  torch::Tensor rows = small_rows(indices, noise, row_width());
   project_rows(rows);
   return rows;
 }
@@ -120,15 +117,6 @@ void Glo::take_row_moments(const torch::Tensor& mean, const torch::Tensor& covar
   factor_.copy_(vectors * values.clamp_min(0).sqrt());
 }
 
-std::vector<LayerDescription> Glo::layers() const {
-  std::vector<LayerDescription> all;
-  append_layers(all, "decoder", *model_.decoder);
-  append_learned(all, "prior", *model_.prior);
-  append_learned(all, "likelihood", *model_.likelihood);
-  append_learned(all, "codes", *codes_);
-  return all;
-}
-
 std::string Glo::summary() const {
   return fmt::format("glo, codes of {} numbers {}, {}", row_width(),
                      space_ == CodeSpace::kBall ? "in the unit ball" : "on the unit sphere",
@@ -143,7 +131,7 @@ std::shared_ptr<Procedure> make_glo(const ModelOptions& options, const Observati
         "a gaussian prior; leave it at 'gaussian'",
         options.prior));
   }
-  return std::make_shared<Glo>(make_latent_model(options, observation, conditioning),
+  return std::make_shared<Glo>(make_latent_model(options, observation, conditioning.size()),
                                options.sphere == "ball" ? CodeSpace::kBall : CodeSpace::kSphere,
                                posterior_fit(options));
 }

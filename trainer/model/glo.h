@@ -4,7 +4,11 @@
 
 #include <memory>
 
+#include "trainer/model/conditioning.h"
 #include "trainer/model/fitted_posterior.h"
+#include "trainer/model/latent_procedure.h"
+#include "trainer/model/observation.h"
+#include "trainer/model/options.h"
 
 namespace elbow {
 
@@ -17,34 +21,33 @@ enum class CodeSpace { kBall, kSphere };
 // training claims no ELBO. Figures of a block are those of a declared model,
 // p(z) = N(0, I), p(x | z) = the likelihood at the projected z, under a q fitted to the block.
 // Samples are decoded from a Gaussian with the codes' mean and covariance, in codes.mean and
-// codes.factor among the parameters (decoder..., prior..., likelihood..., codes...).
-class Glo : public Procedure {
+// codes.factor, behind the parameters of the model.
+class Glo : public LatentProcedure {
  public:
   Glo(LatentModel model, CodeSpace space, const PosteriorFit& fit);
 
+  void require_suitable(const Objective& objective) const override;
   Terms terms(const Shard& shard, const RunNoise& noise, const Objective& objective) override;
-  BlockFigures evaluate(const Shard& shard, const Estimation& estimation,
-                        const RunNoise& noise) override;
+  std::int64_t statistics(const Objective& /*objective*/) const override { return 0; }
   torch::Tensor sample(std::span<const std::int64_t> indices, const torch::Tensor& c,
                        const RunNoise& noise, Show show) override;
-  torch::Tensor reconstruct(const Shard& shard) override;
   // A row as it is; for a sample without one, the q that evaluate() fits.
   Code encode(const Shard& shard) override;
-  torch::Tensor decode(const torch::Tensor& z, const torch::Tensor& c) override;
   std::int64_t row_width() const override { return model_.prior->latent(); }
-  // Normal noise of deviation 0.01, projected.
+  // small_rows(), projected.
   torch::Tensor initial_rows(std::span<const std::int64_t> indices,
                              const RunNoise& noise) const override;
   void project_rows(torch::Tensor& rows) const override;
   bool wants_row_moments() const override { return true; }
   void take_row_moments(const torch::Tensor& mean, const torch::Tensor& covariance) override;
-  std::vector<LayerDescription> layers() const override;
   std::string summary() const override;
 
-  const LatentModel& model() const { return model_; }
+ protected:
+  std::unique_ptr<Posterior> training_posterior(const Shard& shard) const override;
+  std::unique_ptr<Posterior> evaluation_posterior(const Shard& shard,
+                                                  const RunNoise& noise) const override;
 
  private:
-  LatentModel model_;
   CodeSpace space_;
   PosteriorFit fit_;
   std::shared_ptr<torch::nn::Module> codes_;

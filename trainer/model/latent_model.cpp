@@ -11,13 +11,6 @@ namespace {
 std::span<const double> span_of(const torch::Tensor& contiguous) {
   return {contiguous.const_data_ptr<double>(), static_cast<std::size_t>(contiguous.numel())};
 }
-
-std::vector<double> to_vector(const torch::Tensor& tensor) {
-  const torch::Tensor host = tensor.to(torch::kCPU, torch::kDouble).contiguous();
-  const auto values = span_of(host);
-  return {values.begin(), values.end()};
-}
-
 torch::Tensor noise_of(const Posterior& q, const Shard& shard, const NoiseKey& key,
                        std::int64_t draw) {
   return q.noise(key, shard.indices, static_cast<std::uint32_t>(draw));
@@ -50,12 +43,6 @@ torch::Tensor counted_kl(const torch::Tensor& kl_by_latent, const Objective& obj
 // its normalised weight once more than the parameters of p.
 Terms importance_weighted_terms(const LatentModel& model, const Posterior& q, const Shard& shard,
                                 const RunNoise& noise, const Objective& objective) {
-  if (q.is_relaxed()) {
-    throw ConfigError(
-        "option training.objective: 'iwae' and 'dreg' weigh draws by their density, which draws of "
-        "a "
-        "categorical code, relaxed in training, don't have; use 'elbo'");
-  }
   const bool dreg = objective.kind == Objective::Kind::kDreg;
   const auto constant_q = dreg ? q.detached() : nullptr;
   auto weights = std::make_shared<torch::Tensor>();  // [K, B], known once all draws are
@@ -115,6 +102,12 @@ BlockFigures summed_figures(const LatentModel& model, const Posterior& q, const 
 
 }  // namespace
 
+std::vector<double> to_vector(const torch::Tensor& tensor) {
+  const torch::Tensor host = tensor.to(torch::kCPU, torch::kDouble).contiguous();
+  const auto values = span_of(host);
+  return {values.begin(), values.end()};
+}
+
 void require_fitting_shard(const Shard& shard, std::int64_t draws) {
   if (shard.x.dim() < 2 || shard.x.size(0) != static_cast<std::int64_t>(shard.indices.size())) {
     throw Error(fmt::format("a shard of {} indices has a tensor of {} axes and {} rows",
@@ -122,6 +115,22 @@ void require_fitting_shard(const Shard& shard, std::int64_t draws) {
                             shard.x.dim() > 0 ? shard.x.size(0) : 0));
   }
   if (draws < 1) throw Error(fmt::format("{} draws: at least one is needed", draws));
+}
+
+void require_rows(const Shard& shard, std::int64_t width) {
+  if (shard.rows.defined() && shard.rows.dim() == 2 && shard.rows.size(0) == shard.x.size(0) &&
+      shard.rows.size(1) == width) {
+    return;
+  }
+  throw Error(fmt::format("a shard of {} samples needs as many rows of {} numbers",
+                          shard.indices.size(), width));
+}
+
+torch::Tensor small_rows(std::span<const std::int64_t> indices, const RunNoise& noise,
+                         std::int64_t width) {
+  constexpr double kDeviation = 0.01;
+  return kDeviation *
+         normal_noise(noise.key(Purpose::kInitialisation), indices, 1, {width}, torch::kFloat);
 }
 
 torch::Tensor LatentModel::log_likelihood(const torch::Tensor& x, const torch::Tensor& z_BD,
@@ -218,31 +227,15 @@ torch::Tensor LatentModel::sample(std::span<const std::int64_t> indices, const t
 }
 
 LatentModel make_latent_model(const ModelOptions& options, const Observation& observation,
-                              const Conditioning& conditioning) {
+                              std::int64_t condition) {
   LatentModel model;
-  model.prior = make_prior(options, {conditioning.size(), observation.shape()});
+  model.prior = make_prior(options, {condition, observation.shape()});
   model.likelihood = make_likelihood(options, observation);
   model.decoder = make_decoder(options, model.prior->latent(), observation.shape(),
-                               model.likelihood->parameters_per_variable(), conditioning.size());
+                               model.likelihood->parameters_per_variable(), condition);
   model.log_jacobian = observation.log_jacobian();
   model.variables = observation.variables();
   return model;
-}
-
-void append_layers(std::vector<LayerDescription>& all, const std::string& name,
-                   const Network& network) {
-  for (auto layer : network.layers()) {
-    layer.name = name + "." + layer.name;
-    all.push_back(std::move(layer));
-  }
-}
-
-void append_learned(std::vector<LayerDescription>& all, const std::string& name,
-                    const torch::nn::Module& module) {
-  for (const auto& item : module.named_parameters()) {
-    const auto sizes = item.value().sizes();
-    all.push_back({name, item.key(), {sizes.begin(), sizes.end()}, item.value().numel()});
-  }
 }
 
 }  // namespace elbow

@@ -4,9 +4,9 @@
 
 #include <memory>
 
-#include "trainer/model/conditioning.h"
 #include "trainer/model/likelihood.h"
 #include "trainer/model/network.h"
+#include "trainer/model/observation.h"
 #include "trainer/model/prior.h"
 #include "trainer/model/procedure.h"
 
@@ -39,19 +39,22 @@ struct LatentModel {
                        const RunNoise& noise, Show show) const;
 };
 
-// With decoder, prior and likelihood as the options say.
+// With decoder, prior and likelihood as the options say, given `condition` numbers beside z.
 LatentModel make_latent_model(const ModelOptions& options, const Observation& observation,
-                              const Conditioning& conditioning);
+                              std::int64_t condition);
 
-// For Procedure::layers: the lines of a network under `name`, and what a prior or a likelihood
-// learns beside the networks.
-void append_layers(std::vector<LayerDescription>& all, const std::string& name,
-                   const Network& network);
-void append_learned(std::vector<LayerDescription>& all, const std::string& name,
-                    const torch::nn::Module& module);
+// As BlockFigures hold them, from any type and device.
+std::vector<double> to_vector(const torch::Tensor& tensor);
 
 // Throws Error unless x has a row for each index and there is at least one draw: a mistake of the
 // program.
 void require_fitting_shard(const Shard& shard, std::int64_t draws);
+
+// Throws Error unless each sample has a row of `width` numbers, as it has in training.
+void require_rows(const Shard& shard, std::int64_t width);
+
+// Rows [B, width] near 0 to begin a training with: normal noise of deviation 0.01.
+torch::Tensor small_rows(std::span<const std::int64_t> indices, const RunNoise& noise,
+                         std::int64_t width);
 
 }  // namespace elbow

@@ -8,6 +8,7 @@
 #include "trainer/model/glo.h"
 #include "trainer/model/initialisation.h"
 #include "trainer/model/latent_optimisation.h"
+#include "trainer/model/lord.h"
 #include "trainer/model/pixelcnn.h"
 #include "trainer/model/vae.h"
 
@@ -16,21 +17,22 @@ namespace {
 
 constexpr int kModelFormat = 2;
 
-enum class Needs { kNoCondition, kCondition };
+enum class Given { kNothing, kCondition, kEither };
 
 struct Kind {
   std::string name;
-  Needs needs;
+  Given given;
   std::shared_ptr<Procedure> (*make)(const ModelOptions&, const Observation&, const Conditioning&);
 };
 
 const std::vector<Kind>& registry() {
   static const std::vector<Kind> kinds = {
-      {"vae", Needs::kNoCondition, make_vae},
-      {"cvae", Needs::kCondition, make_cvae},
-      {"pixelcnn", Needs::kNoCondition, make_pixelcnn},
-      {"latent-optimisation", Needs::kNoCondition, make_latent_optimisation},
-      {"glo", Needs::kNoCondition, make_glo},
+      {"vae", Given::kNothing, make_vae},
+      {"cvae", Given::kCondition, make_cvae},
+      {"pixelcnn", Given::kEither, make_pixelcnn},
+      {"latent-optimisation", Given::kEither, make_latent_optimisation},
+      {"glo", Given::kEither, make_glo},
+      {"lord", Given::kCondition, make_lord},
   };
   return kinds;
 }
@@ -70,9 +72,10 @@ std::shared_ptr<Procedure> make_model(const ModelOptions& options, const Observa
 }
 
 std::string resolved_condition(const ModelOptions& options) {
-  const bool needed = find(options.kind).needs == Needs::kCondition;
-  if (options.condition == "auto") return needed ? "classes" : "none";
-  if (needed == (options.condition == "none")) {
+  const Given given = find(options.kind).given;
+  if (options.condition == "auto") return given == Given::kCondition ? "classes" : "none";
+  const Given asked = options.condition == "none" ? Given::kNothing : Given::kCondition;
+  if (given != Given::kEither && given != asked) {
     throw ConfigError(fmt::format("option model.condition: '{}' does not go with model.kind '{}'",
                                   options.condition, options.kind));
   }

@@ -136,6 +136,17 @@ void declare_architecture(OptionTable& table, ModelOptions& options) {
   table.add("model.sphere", &options.sphere,
             "glo: where codes live, in the unit ball (as in the paper) or on the unit sphere",
             one_of({"ball", "sphere"}));
+  table.add("model.class_code", &options.class_code,
+            "lord: how many numbers stand for a class; model.latent says how many for the content "
+            "of a sample",
+            between(1, kLargestLatent));
+  table.add("model.noise", &options.noise,
+            "lord: deviation of the noise that is added to a content in training",
+            between(1e-3, 1e3));
+  table.add("model.distillation", &options.distillation,
+            "lord: weight of the codes of stage 1 beside the reconstruction, when encoders learn "
+            "them in stage 2",
+            between(0, 1e9));
   table.add(
       "model.fit_steps", &options.fit_steps,
       "latent-optimisation and glo: the most steps in which the code of a sample that was not "
@@ -183,6 +194,9 @@ nlohmann::ordered_json to_json(const ModelOptions& options) {
           {"activation", options.activation},
           {"condition", options.condition},
           {"sphere", options.sphere},
+          {"class_code", options.class_code},
+          {"noise", options.noise},
+          {"distillation", options.distillation},
           {"fit_steps", options.fit_steps},
           {"fit_rate", options.fit_rate}};
 }

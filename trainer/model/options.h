@@ -37,7 +37,10 @@ struct ModelOptions {
   std::string activation = "relu";
   std::string condition = "auto";  // none, classes, values
   std::string sphere = "ball";     // or sphere: where glo's codes live
-  std::int64_t fit_steps = 1000;   // of a q that is fitted to a sample
+  std::int64_t class_code = 256;   // of lord, and the next two
+  double noise = 1.0;
+  double distillation = 1.0;
+  std::int64_t fit_steps = 1000;  // of a q that is fitted to a sample
   double fit_rate = 1e-2;
 };
 

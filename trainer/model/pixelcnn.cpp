@@ -19,16 +19,6 @@ constexpr const char* kColumns = "columns";
       "with latent variables, for example 'vae'");
 }
 
-void check(const Objective& objective) {
-  if (objective.kind == Objective::Kind::kElbo && objective.kl_weight == 1 &&
-      objective.free_bits == 0) {
-    return;
-  }
-  throw ConfigError(
-      "option model.kind: a pixelcnn maximises log p(x) itself and has no latent variables; leave "
-      "the objective at 'elbo', without a weight of the KL, a warm-up or free bits");
-}
-
 // x_i of [..., C, H, W].
 torch::Tensor variable(const torch::Tensor& all, std::int64_t channel, std::int64_t row,
                        std::int64_t column) {
@@ -44,6 +34,17 @@ PixelCnn::PixelCnn(Parts parts) : parts_(std::move(parts)) {
   register_module("likelihood", parts_.likelihood);
 }
 
+void PixelCnn::require_suitable(const Objective& objective) const {
+  if (objective.kind == Objective::Kind::kElbo && objective.kl_weight == 1 &&
+      objective.free_bits == 0) {
+    return;
+  }
+  throw ConfigError(
+      "options training.objective, training.beta, training.kl_warmup and training.free_bits: a "
+      "pixelcnn maximises log p(x) itself and has no latent variables; leave them at their "
+      "defaults");
+}
+
 // The network is given numbers from -1 to 1, whatever the alphabet.
 torch::Tensor PixelCnn::conditionals(const torch::Tensor& x, const torch::Tensor& c) {
   ++evaluations_;
@@ -54,7 +55,6 @@ torch::Tensor PixelCnn::conditionals(const torch::Tensor& x, const torch::Tensor
 
 Terms PixelCnn::terms(const Shard& shard, const RunNoise& /*noise*/, const Objective& objective) {
   require_fitting_shard(shard, objective.draws);
-  check(objective);
   const auto log_p = parts_.likelihood->log_density(shard.x, conditionals(shard.x, shard.c));
   return {log_p, log_p, log_p, {}};
 }
@@ -139,17 +139,9 @@ torch::Tensor PixelCnn::sample(std::span<const std::int64_t> indices, const torc
   return torch::cat(parts);
 }
 
-torch::Tensor PixelCnn::reconstruct(const Shard& /*shard*/) { refuse_code(); }
 Code PixelCnn::encode(const Shard& /*shard*/) { refuse_code(); }
-torch::Tensor PixelCnn::decode(const torch::Tensor& /*z*/, const torch::Tensor& /*c*/) {
+torch::Tensor PixelCnn::decode(const torch::Tensor& /*z*/, const torch::Tensor& /*condition*/) {
   refuse_code();
-}
-
-std::vector<LayerDescription> PixelCnn::layers() const {
-  std::vector<LayerDescription> all;
-  append_layers(all, "network", *parts_.network);
-  append_learned(all, "likelihood", *parts_.likelihood);
-  return all;
 }
 
 std::string PixelCnn::summary() const {

@@ -39,8 +39,8 @@ class PixelCnn : public Procedure {
   // at the end (columns, where the ordering is by columns).
   torch::Tensor conditionals(const torch::Tensor& x, const torch::Tensor& c);
 
-  // All are log p(x), of x given c where there is c; the KL is undefined. Throws ConfigError for an
-  // objective that weighs latent variables.
+  void require_suitable(const Objective& objective) const override;
+  // All are log p(x), of x given c where there is c; the KL is undefined.
   Terms terms(const Shard& shard, const RunNoise& noise, const Objective& objective) override;
 
   // The log-likelihood alone, with a Monte Carlo variance of zero. Needs no noise.
@@ -55,11 +55,9 @@ class PixelCnn : public Procedure {
                        const RunNoise& noise, Show show) override;
 
   // Each throws ConfigError: there is no code.
-  torch::Tensor reconstruct(const Shard& shard) override;
   Code encode(const Shard& shard) override;
-  torch::Tensor decode(const torch::Tensor& z, const torch::Tensor& c) override;
+  torch::Tensor decode(const torch::Tensor& z, const torch::Tensor& condition) override;
 
-  std::vector<LayerDescription> layers() const override;
   std::string summary() const override;
 
   // How often the network has been evaluated, on however many samples at once.

@@ -79,9 +79,18 @@ struct Code {
   torch::Tensor deviation;  // undefined where codes are points
 };
 
-// Not thread-safe: one thread at a time per object.
+// Not thread-safe: one thread at a time per object. The parts a model consists of are its children
+// modules, by name: networks, and others that may have parameters of their own.
 class Procedure : public torch::nn::Module {
  public:
+  // Throws ConfigError where the model cannot be trained towards `objective`.
+  virtual void require_suitable(const Objective& /*objective*/) const {}
+
+  // Stages of the training, one after the other; a name for each. The model is in the first one
+  // until begin_stage() says otherwise, which may change which parameters require a gradient.
+  virtual std::vector<std::string> stages() const { return {""}; }
+  virtual void begin_stage(std::int64_t /*stage*/) {}
+
   // Noise: Purpose::kPosterior by (index, draw).
   virtual Terms terms(const Shard& shard, const RunNoise& noise, const Objective& objective) = 0;
 
@@ -105,12 +114,17 @@ class Procedure : public torch::nn::Module {
   virtual torch::Tensor sample(std::span<const std::int64_t> indices, const torch::Tensor& c,
                                const RunNoise& noise, Show show) = 0;
 
-  // [B, shape...]: the mean of p(x | z) at the posterior's mean of each sample.
-  virtual torch::Tensor reconstruct(const Shard& shard) = 0;
-
-  // The two halves of reconstruct(). Throw ConfigError for a model that has no code.
+  // z of each sample. Throws ConfigError for a model that has no code, as the next three do.
   virtual Code encode(const Shard& shard) = 0;
-  virtual torch::Tensor decode(const torch::Tensor& z, const torch::Tensor& c) = 0;
+  // What beside z a sample is decoded from, [B, C']: its c, or what the model makes of x instead.
+  // Undefined for a model that knows nothing of the kind.
+  virtual torch::Tensor condition(const Shard& shard) { return shard.c; }
+  // Whether condition() looks at x alone, so that no labels are needed for it.
+  virtual bool condition_from_x() const { return false; }
+  // [B, shape...]: the mean of p(x | z), `condition` from condition().
+  virtual torch::Tensor decode(const torch::Tensor& z, const torch::Tensor& condition) = 0;
+  // [B, shape...]: the mean of p(x | z) at the code's mean of each sample.
+  torch::Tensor reconstruct(const Shard& shard);
 
   // Numbers of a sample's own parameters, 0 for most models, and what they are before training:
   // [B, row_width()], from Purpose::kInitialisation by (index, draw 1).
@@ -132,7 +146,8 @@ class Procedure : public torch::nn::Module {
   virtual bool is_fitted() const { return false; }
   virtual void fit(double /*mean_reconstruction*/) {}
 
-  virtual std::vector<LayerDescription> layers() const = 0;
+  // The layers of all parts, and what they have learned beside.
+  std::vector<LayerDescription> layers() const;
   virtual std::string summary() const = 0;  // one line for a person
 };
 

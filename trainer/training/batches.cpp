@@ -4,9 +4,31 @@
 
 namespace elbow {
 
+Course::Course(std::int64_t samples, const TrainingOptions& training, std::size_t stages)
+    : samples_(samples), batch_(training.batch), first_epochs_({0}) {
+  const std::int64_t later = training.later_epochs > 0 ? training.later_epochs : training.epochs;
+  for (std::size_t stage = 0; stage < stages; ++stage) {
+    first_epochs_.push_back(first_epochs_.back() + (stage == 0 ? training.epochs : later));
+  }
+}
+
+std::int64_t Course::stage_begin(std::int64_t stage) const {
+  return steps_per_epoch() * first_epoch(stage);
+}
+
+std::int64_t Course::stage_samples(std::int64_t stage) const {
+  return samples_ * (first_epoch(stage + 1) - first_epoch(stage));
+}
+
+double Course::seen_in_stage(const StepPlace& place) const {
+  const std::int64_t before = samples_ * (place.epoch - first_epoch(place.stage)) + place.begin;
+  return static_cast<double>(before) + 0.5 * static_cast<double>(place.size());
+}
+
 StepPlace Course::at(std::int64_t step) const {
   StepPlace place;
   place.epoch = step / steps_per_epoch();
+  while (place.epoch >= first_epoch(place.stage + 1)) ++place.stage;
   place.begin = step % steps_per_epoch() * batch_;
   place.end = std::min(place.begin + batch_, samples_);
   return place;

@@ -13,28 +13,42 @@ namespace elbow {
 
 // A step's place in the course.
 struct StepPlace {
-  std::int64_t epoch = 0;
+  std::int64_t stage = 0;
+  std::int64_t epoch = 0;  // counted over all stages
   std::int64_t begin = 0;  // positions [begin, end) of the epoch's order
   std::int64_t end = 0;
   std::int64_t size() const { return end - begin; }
 };
 
-// Epochs of whole global batches; the last batch of an epoch is smaller when it must be.
+// Epochs of whole global batches; the last batch of an epoch is smaller when it must be. Stages
+// follow one another, each with epochs of its own.
 class Course {
  public:
-  Course(std::int64_t samples, std::int64_t batch, std::int64_t epochs)
-      : samples_(samples), batch_(batch), epochs_(epochs) {}
+  // `stages` of them: training.epochs for the first, training.later_epochs for each other one.
+  Course(std::int64_t samples, const TrainingOptions& training, std::size_t stages = 1);
 
   std::int64_t steps_per_epoch() const { return (samples_ + batch_ - 1) / batch_; }
-  std::int64_t steps() const { return steps_per_epoch() * epochs_; }
-  std::int64_t total_samples() const { return samples_ * epochs_; }
+  std::int64_t epochs() const { return first_epochs_.back(); }  // of all stages
+  std::int64_t steps() const { return steps_per_epoch() * epochs(); }
+  std::int64_t total_samples() const { return samples_ * epochs(); }
   // The place of step 0 <= step < steps().
   StepPlace at(std::int64_t step) const;
 
+  std::int64_t stages() const { return static_cast<std::int64_t>(first_epochs_.size()) - 1; }
+  // The first step of a stage; steps() for the one behind the last.
+  std::int64_t stage_begin(std::int64_t stage) const;
+  std::int64_t stage_samples(std::int64_t stage) const;
+  // Samples of its stage that have been seen at the middle of a step.
+  double seen_in_stage(const StepPlace& place) const;
+
  private:
+  std::int64_t first_epoch(std::int64_t stage) const {
+    return first_epochs_[static_cast<std::size_t>(stage)];
+  }
+
   std::int64_t samples_;
   std::int64_t batch_;
-  std::int64_t epochs_;
+  std::vector<std::int64_t> first_epochs_;  // of each stage, and behind the last
 };
 
 // The shards that a rank computes, one after another through the whole course: what its loader

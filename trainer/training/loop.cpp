@@ -46,11 +46,6 @@ double sum_of(const torch::Tensor& figures) {
                            : std::numeric_limits<double>::quiet_NaN();
 }
 
-Objective::Kind kind_of(const std::string& objective) {
-  if (objective == "iwae") return Objective::Kind::kIwae;
-  return objective == "dreg" ? Objective::Kind::kDreg : Objective::Kind::kElbo;
-}
-
 // What a validation is judged by: the ELBO, or log p(x) where it is exact and there is no bound.
 double score(const Figures& figures) {
   return std::isnan(figures.elbo) ? figures.log_likelihood : figures.elbo;
@@ -69,7 +64,7 @@ class Loop {
       : job_(job),
         state_(job.state),
         record_(job.state.record()),
-        course_(job.order.size(), job.training.batch, job.training.epochs),
+        course_(job.order.size(), job.training, job.procedure.stages().size()),
         coordinator_(job.comm, job.schedule) {
     torch::Tensor& gradient = state_.parameters().gradient();
     reducer_ = job.training.sum == "reproducible"
@@ -81,31 +76,50 @@ class Loop {
     state_.share(job_.comm);
     compare_replicas();
     if (job_.procedure.row_width() > 0) make_row_table();
-    RankShards shards(job_.order, course_, job_.training, job_.comm.rank(), job_.comm.size(),
-                      record_.step);
-    Loader loader(
-        job_.data, job_.labels, [&] { return shards.next(); }, kReadAhead);
-    loader_ = &loader;
-    if (record_.validation_due) validate();
-    TrainingEnd end = TrainingEnd::kFinished;
-    while (record_.step < course_.steps()) {
-      if (patience_lost()) {
-        end = TrainingEnd::kPatience;
-        break;
-      }
-      const Decisions decisions = step_and_agree();
-      if (decisions.stop != Stop::kNo && record_.step < course_.steps()) {
-        end = decisions.stop == Stop::kSignal ? TrainingEnd::kSignal : TrainingEnd::kTimeLimit;
-        break;
-      }
+    TrainingEnd end = run_stage();
+    while (is_stage_over(end)) {
+      take_row_moments();
+      if (record_.stage + 1 == course_.stages()) break;
+      begin_next_stage();
+      end = run_stage();
     }
-    if (end != TrainingEnd::kSignal && end != TrainingEnd::kTimeLimit) take_row_moments();
     compare_replicas();
     save();
     return end;
   }
 
  private:
+  TrainingEnd run_stage() {
+    const std::int64_t stage_end = course_.stage_begin(record_.stage + 1);
+    RankShards shards(job_.order, course_, job_.training, job_.comm.rank(), job_.comm.size(),
+                      record_.step);
+    Loader loader(
+        job_.data, job_.labels, [&] { return shards.next(); }, kReadAhead);
+    loader_ = &loader;
+    if (record_.validation_due) validate();
+    while (record_.step < stage_end) {
+      if (patience_lost()) return TrainingEnd::kPatience;
+      const Decisions decisions = step_and_agree();
+      if (decisions.stop == Stop::kNo || record_.step == course_.steps()) continue;
+      return decisions.stop == Stop::kSignal ? TrainingEnd::kSignal : TrainingEnd::kTimeLimit;
+    }
+    return TrainingEnd::kFinished;
+  }
+
+  static bool is_stage_over(TrainingEnd end) {
+    return end == TrainingEnd::kFinished || end == TrainingEnd::kPatience;
+  }
+
+  // Steps that patience has saved are passed over, so that a step's place depends on nothing else.
+  void begin_next_stage() {
+    state_.begin_stage(record_.stage + 1);
+    record_.step = course_.stage_begin(record_.stage);
+    if (table_) table_->forget_past();
+    if (job_.comm.rank() != 0) return;
+    log::info("stage {} of {}: {}", record_.stage + 1, course_.stages(),
+              job_.procedure.stages()[static_cast<std::size_t>(record_.stage)]);
+  }
+
   void make_row_table() {
     table_ = std::make_unique<RowTable>(job_.comm, job_.data.size(), job_.procedure.row_width());
     together(job_.comm, [&] {
@@ -113,7 +127,7 @@ class Loop {
         table_->restore(state_.resumed_from());
       } else {
         table_->initialise([&](std::span<const std::int64_t> indices) {
-          return job_.procedure.initial_rows(indices, noise_of(0));
+          return job_.procedure.initial_rows(indices, noise_of({}));
         });
       }
     });
@@ -152,11 +166,12 @@ class Loop {
     if (job_.on_step) job_.on_step(report);
     const bool epoch_ended = place.end == job_.order.size();
     const bool last = record_.step == course_.steps();
+    const bool stage_over = record_.step == course_.stage_begin(place.stage + 1);
     const bool busy = job_.checkpoints != nullptr && job_.checkpoints->busy();
     Decisions decisions =
         coordinator_.agree({record_.step, place.epoch + (epoch_ended ? 1 : 0), epoch_ended, 0},
                            job_.stop_requested && job_.stop_requested(), busy);
-    record_.validation_due = job_.validate && (decisions.validate || last);
+    record_.validation_due = job_.validate && (decisions.validate || stage_over);
     if (epoch_ended) take_row_moments();
     if (epoch_ended && job_.procedure.is_fitted()) {
       timed(between_steps_.evaluation,
@@ -181,15 +196,14 @@ class Loop {
     std::deque<LoadedShard> loaded;  // all of them, where a statistic is needed before their terms
     if (job_.procedure.statistics(objective) > 0) {
       for (const ShardRange& shard : plan) {
-        if (is_mine(shard)) loaded.push_back(load_shard(place.epoch, report.seconds));
+        if (is_mine(shard)) loaded.push_back(load_shard(place, report.seconds));
       }
       objective.mean_kl = batch_means(plan, loaded, objective);
     }
     for (std::size_t i = 0; i < plan.size(); ++i) {
       if (!is_mine(plan[i])) continue;
-      if (loaded.empty()) loaded.push_back(load_shard(place.epoch, report.seconds));
-      const torch::Tensor figures =
-          compute_shard(loaded.front(), place.epoch, objective, report.seconds);
+      if (loaded.empty()) loaded.push_back(load_shard(place, report.seconds));
+      const torch::Tensor figures = compute_shard(loaded.front(), place, objective, report.seconds);
       loaded.pop_front();
       timed(report.seconds.sum, [&] { reducer_->add(static_cast<std::int64_t>(i), figures); });
     }
@@ -220,23 +234,21 @@ class Loop {
     return shard.rank == job_.comm.rank() && shard.size() > 0;
   }
 
-  RunNoise noise_of(std::int64_t epoch) const {
-    return {static_cast<std::uint64_t>(job_.training.seed), 0, static_cast<std::uint32_t>(epoch)};
+  RunNoise noise_of(const StepPlace& place) const {
+    return {static_cast<std::uint64_t>(job_.training.seed), static_cast<std::uint32_t>(place.stage),
+            static_cast<std::uint32_t>(place.epoch)};
   }
 
   // The schedule of the KL's weight, like that of the rate, at the middle of the batch.
   Objective objective_at(const StepPlace& place) const {
-    const TrainingOptions& training = job_.training;
-    Objective objective{
-        training.draws, kind_of(training.objective), training.beta, training.free_bits, {}};
-    const double warmup = training.kl_warmup * static_cast<double>(job_.order.size());
-    const double seen =
-        static_cast<double>(record_.samples) + 0.5 * static_cast<double>(place.size());
+    Objective objective = objective_of(job_.training);
+    const double warmup = job_.training.kl_warmup * static_cast<double>(job_.order.size());
+    const double seen = course_.seen_in_stage(place);
     if (seen < warmup) objective.kl_weight *= seen / warmup;
     return objective;
   }
 
-  LoadedShard load_shard(std::int64_t epoch, StepReport::Seconds& seconds) {
+  LoadedShard load_shard(const StepPlace& place, StepReport::Seconds& seconds) {
     const Batch& batch = *timed(seconds.data, [&] { return loader_->next(); });
     if (job_.on_shard) job_.on_shard(batch);
     for (const std::int64_t row : batch.not_finite) {
@@ -244,7 +256,7 @@ class Loop {
     }
     return timed(seconds.forward, [&] {
       const at::Device device = state_.parameters().values().device();
-      LoadedShard loaded{job_.observation.x(batch, noise_of(epoch)).to(device),
+      LoadedShard loaded{job_.observation.x(batch, noise_of(place)).to(device),
                          job_.conditioning.c(batch), batch.indices,
                          static_cast<std::int64_t>(batch.not_finite.size())};
       if (loaded.c.defined()) loaded.c = loaded.c.to(device);
@@ -278,7 +290,7 @@ class Loop {
   }
 
   // Adds the gradient of a shard to the flat gradient. Its figures.
-  torch::Tensor compute_shard(const LoadedShard& loaded, std::int64_t epoch,
+  torch::Tensor compute_shard(const LoadedShard& loaded, const StepPlace& place,
                               const Objective& objective, StepReport::Seconds& seconds) {
     torch::Tensor figures = torch::zeros({kFigures}, torch::kDouble);
     double* figure = figures.data_ptr<double>();
@@ -286,7 +298,7 @@ class Loop {
     figure[kCount] = static_cast<double>(loaded.indices.size());
     if (loaded.indices.empty()) return figures;
     const Terms terms = timed(seconds.forward, [&] {
-      return job_.procedure.terms(loaded.shard(), noise_of(epoch), objective);
+      return job_.procedure.terms(loaded.shard(), noise_of(place), objective);
     });
     timed(seconds.backward, [&] {
       terms.objective.sum().neg().backward();
@@ -320,6 +332,7 @@ class Loop {
     record_.skipped_samples += static_cast<std::int64_t>(sum[kNotFinite]);
     report.step = record_.step;
     report.samples = record_.samples;
+    report.stage = place.stage;
     report.epoch = place.epoch;
     report.skipped_samples = record_.skipped_samples;
     const double count = sum[kCount];
@@ -334,7 +347,7 @@ class Loop {
         report.reconstruction = sum[kReconstruction] / count;
         report.kl = sum[kKl] / count;
         report.gradient_norm = norm;
-        timed(report.seconds.optimizer, [&] { update(report, place.size()); });
+        timed(report.seconds.optimizer, [&] { update(report, place); });
       }
     }
     report.skipped_steps = record_.skipped_steps;
@@ -387,14 +400,14 @@ class Loop {
   }
 
   // Gradient of the mean, clipped by its norm, into one step of the optimiser.
-  void update(StepReport& report, std::int64_t batch) {
+  void update(StepReport& report, const StepPlace& place) {
     auto divisor = static_cast<double>(report.count);
     const double clip = job_.training.clip;
     if (clip > 0 && report.gradient_norm > clip) divisor *= report.gradient_norm / clip;
     // The schedule at the middle of the batch: neither the first nor the last step is lost to a
     // rate of 0.
-    const double seen = static_cast<double>(report.samples) - 0.5 * static_cast<double>(batch);
-    report.rate = learning_rate(job_.optimizer, seen, static_cast<double>(course_.total_samples()),
+    report.rate = learning_rate(job_.optimizer, course_.seen_in_stage(place),
+                                static_cast<double>(course_.stage_samples(place.stage)),
                                 static_cast<double>(job_.order.size()));
     state_.optimizer().step(state_.parameters().gradient(), divisor, report.rate);
     if (rows_) rows_->update(row_step(report.rate));
@@ -507,6 +520,16 @@ class Loop {
 };
 
 }  // namespace
+
+Objective objective_of(const TrainingOptions& training) {
+  Objective objective;
+  objective.draws = training.draws;
+  if (training.objective == "iwae") objective.kind = Objective::Kind::kIwae;
+  if (training.objective == "dreg") objective.kind = Objective::Kind::kDreg;
+  objective.kl_weight = training.beta;
+  objective.free_bits = training.free_bits;
+  return objective;
+}
 
 TrainingEnd train(const TrainingJob& job) { return Loop(job).run(); }
 

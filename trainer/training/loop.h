@@ -24,9 +24,10 @@ namespace elbow {
 struct StepReport {
   std::int64_t step = 0;     // steps done, this one included
   std::int64_t samples = 0;  // samples seen, this step's included
-  std::int64_t epoch = 0;    // epochs completed before this step
-  std::int64_t count = 0;    // samples that entered an update; 0 when the step was skipped
-  double objective = 0;      // means over `count`, nats a sample; NaN without meaning
+  std::int64_t stage = 0;
+  std::int64_t epoch = 0;  // epochs completed before this step
+  std::int64_t count = 0;  // samples that entered an update; 0 when the step was skipped
+  double objective = 0;    // means over `count`, nats a sample; NaN without meaning
   double elbo = 0;
   double reconstruction = 0;
   double kl = 0;
@@ -78,11 +79,14 @@ struct TrainingJob {
   std::function<bool()> stop_requested = nullptr;        // asked on every rank at each step
 };
 
-// Collective. Trains the state from where it is, in place. With training.sum "reproducible" the
-// same bits at any number of ranks; with "fast" for the same number of them, and agreement to
-// rounding otherwise. When it returns, the last checkpoint is on disk, or its outcome was reported.
-// Throws SharedError when a sample is not finite (unless told to skip it), when the objective is no
-// longer finite, or when the ranks' parameters differ.
+// What the configuration asks for, with the KL's weight as it is after the warm-up.
+Objective objective_of(const TrainingOptions& training);
+
+// Collective. Trains the state from where it is, in place, through the stages of its procedure.
+// With training.sum "reproducible" the same bits at any number of ranks; with "fast" for the same
+// number of them, and agreement to rounding otherwise. When it returns, the last checkpoint is on
+// disk, or its outcome was reported. Throws SharedError when a sample is not finite (unless told to
+// skip it), when the objective is no longer finite, or when the ranks' parameters differ.
 TrainingEnd train(const TrainingJob& job);
 
 }  // namespace elbow

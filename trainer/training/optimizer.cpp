@@ -13,7 +13,7 @@
 namespace elbow {
 namespace {
 
-// The flat storage begins with what weight decay concerns.
+// A contiguous part of the flat storage.
 struct Group {
   std::int64_t begin;
   std::int64_t end;
@@ -22,13 +22,24 @@ struct Group {
   torch::Tensor of(const torch::Tensor& flat) const { return flat.narrow(0, begin, end - begin); }
 };
 
-// One group of everything where no weight decays.
+// The parameters that learn, in as few groups as there can be.
 std::vector<Group> groups_of(const OptimizerOptions& options, FlatParameters& parameters) {
-  const std::int64_t size = parameters.values().numel();
-  const std::int64_t matrices = parameters.matrices_end();
-  if (options.kind == "adam" || options.weight_decay == 0 || matrices == 0) return {{0, size, 0.0}};
-  if (matrices == size) return {{0, size, options.weight_decay}};
-  return {{0, matrices, options.weight_decay}, {matrices, size, 0.0}};
+  std::vector<Group> groups;
+  const auto& entries = parameters.entries();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (!entries[i].value.requires_grad()) continue;
+    const bool decays = options.kind != "adam" && entries[i].offset < parameters.matrices_end();
+    const double decay = decays ? options.weight_decay : 0.0;
+    const bool last = i + 1 == entries.size();
+    const std::int64_t end = last ? parameters.values().numel() : entries[i + 1].offset;
+    if (!groups.empty() && groups.back().end == entries[i].offset &&
+        groups.back().weight_decay == decay) {
+      groups.back().end = end;
+    } else {
+      groups.push_back({entries[i].offset, end, decay});
+    }
+  }
+  return groups;
 }
 
 class Adam : public Optimizer {

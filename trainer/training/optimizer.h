@@ -65,7 +65,8 @@ class Optimizer {
   std::int64_t steps_ = 0;  // taken; a skipped one is none
 };
 
-// Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019: the rate times weight_decay times the
+// Of the parameters that require a gradient now; the others it never moves. Adam (Kingma & Ba
+// 2015), AdamW (Loshchilov & Hutter 2019: the rate times weight_decay times the
 // weight is taken off as well) or SGD with momentum and an L2 term, as PyTorch defines them, by
 // LibTorch's fused kernels. Throws ConfigError where schedule and milestones don't go together.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,

@@ -11,6 +11,7 @@ namespace elbow {
 struct TrainingOptions {
   std::int64_t batch = 256;  // samples of a step, over the whole job
   std::int64_t epochs = 20;
+  std::int64_t later_epochs = 0;  // of each stage after the first; 0: as many
   std::int64_t seed = 1;
   std::int64_t draws = 1;          // L: draws of z a sample
   std::string objective = "elbo";  // or iwae, dreg

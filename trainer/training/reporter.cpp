@@ -18,13 +18,13 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
 }  // namespace
 
 Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
-                   const Course& course, std::int64_t epochs, int ranks,
-                   const TrainingRecord& start, const nlohmann::ordered_json& earlier)
+                   const Course& course, int ranks, const TrainingRecord& start,
+                   const nlohmann::ordered_json& earlier)
     : metrics_(metrics, MetricsCut{start.step, start.validation_due ? "validation_elbo" : ""}),
       every_(every),
       course_(course),
       ranks_(ranks),
-      progress_(course.total_samples(), epochs, start.samples) {
+      progress_(course.total_samples(), course.epochs(), start.samples) {
   if (!earlier.is_object()) return;
   const auto number = [&](const char* name) {
     const auto& value = earlier.at(name);
@@ -88,6 +88,7 @@ void Reporter::write_window(const StepReport& last) {
   if (window_.count > 0) {
     append({{"step", last.step},
             {"samples", last.samples},
+            {"stage", last.stage},
             {"epoch", last.epoch},
             {"objective", window_.objective / window_.count},
             {"elbo", window_.elbo / window_.count},

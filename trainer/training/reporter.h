@@ -21,8 +21,7 @@ class Reporter {
   // `every`: how often a line of metrics is written, with means over the steps since the last.
   // `start` is where this session takes the run up, `earlier` what to_json() said then.
   Reporter(const std::filesystem::path& metrics, const Interval& every, const Course& course,
-           std::int64_t epochs, int ranks, const TrainingRecord& start,
-           const nlohmann::ordered_json& earlier);
+           int ranks, const TrainingRecord& start, const nlohmann::ordered_json& earlier);
 
   void step(const StepReport& report);
   void validation(const ValidationReport& report);

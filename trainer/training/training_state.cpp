@@ -60,7 +60,8 @@ const NamedTensors& require_file(const Checkpoint& checkpoint, const std::string
 }  // namespace
 
 Json to_json(const TrainingRecord& record) {
-  return {{"step", record.step},
+  return {{"stage", record.stage},
+          {"step", record.step},
           {"samples", record.samples},
           {"skipped_samples", record.skipped_samples},
           {"skipped_steps", record.skipped_steps},
@@ -74,6 +75,7 @@ Json to_json(const TrainingRecord& record) {
 TrainingRecord training_record_from_json(const Json& json) {
   try {
     TrainingRecord record;
+    record.stage = json.at("stage").get<std::int64_t>();
     record.step = json.at("step").get<std::int64_t>();
     record.samples = json.at("samples").get<std::int64_t>();
     record.skipped_samples = json.at("skipped_samples").get<std::int64_t>();
@@ -91,10 +93,26 @@ TrainingRecord training_record_from_json(const Json& json) {
 
 TrainingState::TrainingState(Procedure& procedure, const OptimizerOptions& optimizer,
                              double average_decay)
-    : parameters_(procedure),
+    : procedure_(procedure),
+      options_(optimizer),
+      parameters_(procedure),
       optimizer_(make_optimizer(optimizer, parameters_)),
       average_decay_(average_decay) {
   if (average_decay > 0) average_ = parameters_.values().clone();
+}
+
+void TrainingState::begin_stage(std::int64_t stage) {
+  if (stage < 0 || stage >= static_cast<std::int64_t>(procedure_.stages().size())) {
+    throw CheckpointError(fmt::format("the record of the checkpoint is damaged: stage {}", stage));
+  }
+  record_.stage = stage;
+  record_.best.reset();
+  record_.validations_without_gain = 0;
+  record_.skipped_in_a_row = 0;
+  best_ = torch::Tensor();
+  procedure_.begin_stage(stage);
+  optimizer_ = make_optimizer(options_, parameters_);
+  follow_constants();
 }
 
 void TrainingState::follow() {
@@ -108,8 +126,7 @@ void TrainingState::follow_constants() {
   if (!has_average()) return;
   for (const auto& entry : parameters_.entries()) {
     if (entry.value.requires_grad()) continue;
-    FlatParameters::view(average_, entry)
-        .copy_(FlatParameters::view(parameters_.values(), entry));
+    FlatParameters::view(average_, entry).copy_(FlatParameters::view(parameters_.values(), entry));
   }
 }
 
@@ -156,6 +173,7 @@ std::vector<StateFile> TrainingState::files() {
 void TrainingState::restore(const Checkpoint& checkpoint) {
   const auto path = [&](const char* name) { return checkpoint.folder / name; };
   TrainingRecord record = training_record_from_json(checkpoint.manifest.record);
+  begin_stage(record.stage);
   assign(named_parameters(), require_file(checkpoint, kParameters), path(kParameters));
   torch::Tensor steps = torch::zeros({1}, torch::kLong);
   NamedTensors optimizer = {{"steps", steps}};
@@ -174,6 +192,11 @@ void TrainingState::restore(const Checkpoint& checkpoint) {
 }
 
 void TrainingState::share(Communicator& comm) {
+  // Only rank 0 writes the best parameters; the others need the record of them alone.
+  const TrainingRecord record =
+      training_record_from_json(Json::parse(broadcast_text(comm, to_json(record_).dump(), 0)));
+  if (record.stage != record_.stage) begin_stage(record.stage);
+  record_ = record;
   for (const auto& [name, tensor] : replicated()) {
     torch::Tensor shared = tensor;
     comm.broadcast(shared, 0);
@@ -181,9 +204,6 @@ void TrainingState::share(Communicator& comm) {
   torch::Tensor steps = torch::full({1}, optimizer_->steps(), torch::kLong);
   comm.broadcast(steps, 0);
   optimizer_->set_steps(steps.item<std::int64_t>());
-  // Only rank 0 writes the best parameters; the others need the record of them alone.
-  record_ =
-      training_record_from_json(Json::parse(broadcast_text(comm, to_json(record_).dump(), 0)));
   resumed_from_ = broadcast_text(comm, resumed_from_.string(), 0);
 }
 

@@ -31,6 +31,7 @@ struct ValidationReport {
 
 // The global record: the same on all ranks, and at any number of them.
 struct TrainingRecord {
+  std::int64_t stage = 0;            // that the state belongs to
   std::int64_t step = 0;             // steps done
   std::int64_t samples = 0;          // samples seen
   std::int64_t skipped_samples = 0;  // left out as not finite
@@ -48,8 +49,11 @@ TrainingRecord training_record_from_json(const nlohmann::ordered_json& json);
 
 class TrainingState {
  public:
-  // `average_decay`: of the running mean of the parameters; 0: none is kept.
+  // Refers to `procedure`. `average_decay`: of the running mean of the parameters; 0: none is kept.
   TrainingState(Procedure& procedure, const OptimizerOptions& optimizer, double average_decay);
+
+  // Enters a stage: the optimiser begins anew, and what was the best before counts no more.
+  void begin_stage(std::int64_t stage);
 
   FlatParameters& parameters() { return parameters_; }
   Optimizer& optimizer() { return *optimizer_; }
@@ -89,6 +93,8 @@ class TrainingState {
  private:
   NamedTensors named(const torch::Tensor& flat, const std::string& prefix = "");
 
+  Procedure& procedure_;
+  OptimizerOptions options_;
   FlatParameters parameters_;
   std::unique_ptr<Optimizer> optimizer_;
   double average_decay_;

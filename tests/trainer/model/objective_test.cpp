@@ -171,8 +171,8 @@ TEST(Objective, RelaxedDrawsHaveNoImportanceWeights) {
   const auto model = make_model(options, raw_vectors(12), 1);
   const auto indices = first_indices(2);
   const Shard shard{torch::ones({2, 12}), indices};
-  EXPECT_THROW(model->terms(shard, {}, {2, kIwae}), ConfigError);
-  EXPECT_THROW(model->terms(shard, {}, {2, kDreg}), ConfigError);
+  EXPECT_THROW(model->require_suitable({2, kIwae}), ConfigError);
+  EXPECT_THROW(model->require_suitable({2, kDreg}), ConfigError);
   EXPECT_NO_THROW(model->terms(shard, {}, {2}));
 }
 

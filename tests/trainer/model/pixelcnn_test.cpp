@@ -183,13 +183,13 @@ TEST(PixelCnn, RefusesWhatIsAboutLatentVariables) {
   const Shard shard{torch::zeros({2, 1, 2, 2}, torch::kDouble), indices};
   Objective objective;
   objective.kind = Objective::Kind::kIwae;
-  EXPECT_THROW(model->terms(shard, {}, objective), ConfigError);
+  EXPECT_THROW(model->require_suitable(objective), ConfigError);
   objective = {};
   objective.kl_weight = 0.5;
-  EXPECT_THROW(model->terms(shard, {}, objective), ConfigError);
+  EXPECT_THROW(model->require_suitable(objective), ConfigError);
   objective = {};
   objective.free_bits = 0.1;
-  EXPECT_THROW(model->terms(shard, {}, objective), ConfigError);
+  EXPECT_THROW(model->require_suitable(objective), ConfigError);
   EXPECT_THROW(model->reconstruct(shard), ConfigError);
   EXPECT_THROW(model->encode(shard), ConfigError);
   EXPECT_THROW(model->decode(torch::zeros({2, 3}), {}), ConfigError);

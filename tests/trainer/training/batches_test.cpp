@@ -12,14 +12,41 @@ Order order_of(std::int64_t samples) {
   return {Split(3, samples, 0), parts, 3, 8192};
 }
 
+TrainingOptions training_of(std::int64_t batch, std::int64_t epochs) {
+  TrainingOptions training;
+  training.batch = batch;
+  training.epochs = epochs;
+  return training;
+}
+
 TEST(Course, LastBatchOfAnEpochIsSmaller) {
-  const Course course(10, 4, 3);
+  const Course course(10, training_of(4, 3));
   EXPECT_EQ(course.steps_per_epoch(), 3);
   EXPECT_EQ(course.steps(), 9);
   EXPECT_EQ(course.at(2).begin, 8);
   EXPECT_EQ(course.at(2).end, 10);
   EXPECT_EQ(course.at(3).epoch, 1);
   EXPECT_EQ(course.at(3).begin, 0);
+}
+
+TEST(Course, StagesFollowOneAnotherWithEpochsOfTheirOwn) {
+  TrainingOptions training = training_of(4, 3);
+  training.later_epochs = 2;
+  const Course course(10, training, 3);
+  EXPECT_EQ(course.epochs(), 3 + 2 + 2);
+  EXPECT_EQ(course.steps(), 7 * 3);
+  EXPECT_EQ(course.at(8).stage, 0);
+  EXPECT_EQ(course.at(9).stage, 1);
+  EXPECT_EQ(course.at(9).epoch, 3);
+  EXPECT_EQ(course.at(20).stage, 2);
+  EXPECT_EQ(course.stage_begin(1), 9);
+  EXPECT_EQ(course.stage_begin(3), course.steps());
+  EXPECT_EQ(course.stage_samples(0), 30);
+  EXPECT_EQ(course.stage_samples(2), 20);
+  EXPECT_EQ(course.seen_in_stage(course.at(8)), 29);   // 20 + 8, and half of a batch of 2
+  EXPECT_EQ(course.seen_in_stage(course.at(13)), 16);  // 10 + 4, and half of one of 4
+  training.later_epochs = 0;
+  EXPECT_EQ(Course(10, training, 2).epochs(), 3 + 3);
 }
 
 // A million and three samples: nothing divides them, and each is used exactly once at each number
@@ -29,7 +56,7 @@ class Shards : public testing::TestWithParam<std::int64_t> {};
 TEST_P(Shards, AreTheSameSamplesStepByStepAtAnyNumberOfRanks) {
   const std::int64_t samples = GetParam();
   const Order order = order_of(samples);
-  const Course course(samples, 1000, 1);
+  const Course course(samples, training_of(1000, 1));
   const TrainingOptions options;
   for (int world = 1; world <= 4; ++world) {
     std::vector<RankShards> ranks;
@@ -63,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(Samples, Shards, testing::Values(1, 7, 1000003));
 // With reproducible sums the shards themselves are the same at any number of ranks.
 TEST(Shards, OfReproducibleSumsDontDependOnTheRanks) {
   const Order order = order_of(103);
-  const Course course(103, 40, 2);
+  const Course course(103, training_of(40, 2));
   TrainingOptions options;
   options.sum = "reproducible";
   options.shards = 6;
@@ -89,7 +116,7 @@ TEST(Shards, OfReproducibleSumsDontDependOnTheRanks) {
 
 TEST(Shards, GoOnFromAnyStep) {
   const Order order = order_of(50);
-  const Course course(50, 20, 2);
+  const Course course(50, training_of(20, 2));
   RankShards whole(order, course, {}, 0, 1, 0);
   for (int step = 0; step < 4; ++step) whole.next();
   RankShards rest(order, course, {}, 0, 1, 4);
@@ -99,7 +126,7 @@ TEST(Shards, GoOnFromAnyStep) {
 
 TEST(Shards, EpochsHaveOrdersOfTheirOwn) {
   const Order order = order_of(100);
-  RankShards batches(order, Course(100, 100, 2), {}, 0, 1, 0);
+  RankShards batches(order, Course(100, training_of(100, 2)), {}, 0, 1, 0);
   const auto first = batches.next();
   const auto second = batches.next();
   EXPECT_NE(*first, *second);
