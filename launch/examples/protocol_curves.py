@@ -89,7 +89,7 @@ def column(draw, left, title, elbow, pytorch, first):
     curves.text(sides[1] - 8, middle - 10, "PyTorch (line)", "rs", PYTORCH)
     box = (sides[0], middle + GAP, sides[1], bottom)
     below = Part(draw, box, epochs, (-reach, reach))
-    below.axes("Elbow - PyTorch, nats an image", 4)
+    below.axes("Elbow - PyTorch, nats an image", 6)
     below.curve(first, difference, AXIS)
     below.text((sides[0] + sides[1]) / 2, bottom + 36, "epochs", "ms")
 
