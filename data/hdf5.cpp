@@ -55,6 +55,15 @@ std::vector<std::string> error_stack() {
   return lines;
 }
 
+// The system's reason, where HDF5 gives it among addresses, sizes and the time of day.
+std::string system_words(const std::string& line) {
+  constexpr std::string_view kBefore = "error message = '";
+  const std::size_t found = line.find(kBefore);
+  if (found == std::string::npos) return line;
+  const std::size_t begin = found + kBefore.size();
+  return line.substr(begin, line.find('\'', begin) - begin);
+}
+
 // Whether the system lets us read the file at all, with its own reasons when it doesn't.
 void check_readable(const std::string& file) {
   struct stat status {};
@@ -166,6 +175,12 @@ void Handle::close(std::string_view what, std::string_view where) {
   if (id >= 0) check(close_(id), what, where);
 }
 
+void Handle::discard() noexcept {
+  const auto held = lock();
+  const hid_t id = std::exchange(id_, -1);
+  if (id >= 0 && close_(id) < 0) H5Eclear2(H5E_DEFAULT);
+}
+
 void fail(std::string_view what, std::string_view where, std::source_location location) {
   const std::vector<std::string> stack = error_stack();
   log::debug("{}:{}: cannot {} {}: {}", location.file_name(), location.line(), what, where,
@@ -173,7 +188,7 @@ void fail(std::string_view what, std::string_view where, std::source_location lo
   // The first line says what was asked, the last why not; those between are the library's insides.
   std::string reason = stack.empty() ? "no reason given" : stack.back();
   if (stack.size() > 1 && stack.front() != stack.back()) {
-    reason = stack.front() + ": " + stack.back();
+    reason = stack.front() + ": " + system_words(stack.back());
   }
   throw DataError(fmt::format("{}: cannot {}: {}", where, what, reason));
 }

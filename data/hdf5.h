@@ -38,6 +38,9 @@ class Handle {
   // disk this is the only call that says so. `what` as for check.
   void close(std::string_view what, std::string_view where);
 
+  // Closes what is thrown away: that unwritten data is lost with it is no failure.
+  void discard() noexcept;
+
  private:
   hid_t id_ = -1;
   Close close_ = nullptr;

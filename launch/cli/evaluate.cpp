@@ -1,21 +1,19 @@
 // elbow evaluate
-#include <cerrno>
 #include <cmath>
 #include <iostream>
 #include <memory>
 
 #include <fmt/format.h>
 #include <torch/utils.h>
-#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "data/columns_file.h"
+#include "data/rows_file.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/fitting_data.h"
+#include "launch/cli/output.h"
 #include "launch/cli/program_facts.h"
 #include "monitoring/progress.h"
 #include "trainer/comm/together.h"
@@ -44,36 +42,35 @@ struct EvaluateArguments {
 class ImageColumns {
  public:
   ImageColumns(const std::string& path, std::int64_t count, const std::vector<OwnFigure>& own)
-      : file_(path, count, names(own)) {}
+      : file_(path, count, columns(own)) {}
 
   void add(std::span<const std::int64_t> indices, const BlockFigures& figures) {
     const std::vector<double> index(indices.begin(), indices.end());
-    std::vector<std::span<const double>> columns = {index,
-                                                    figures.elbo,
-                                                    figures.reconstruction,
-                                                    figures.kl,
-                                                    figures.log_likelihood,
-                                                    figures.effective_sample_size,
-                                                    figures.log_likelihood_variance};
-    columns.insert(columns.end(), figures.own.begin(), figures.own.end());
+    std::vector<std::span<const std::byte>> columns;
+    for (const auto* values :
+         {&index, &figures.elbo, &figures.reconstruction, &figures.kl, &figures.log_likelihood,
+          &figures.effective_sample_size, &figures.log_likelihood_variance}) {
+      columns.push_back(std::as_bytes(std::span(*values)));
+    }
+    for (const auto& values : figures.own) columns.push_back(std::as_bytes(std::span(values)));
     file_.append(columns);
   }
   void finish() { file_.finish(); }
 
  private:
-  static std::vector<std::string> names(const std::vector<OwnFigure>& own) {
-    std::vector<std::string> names = {"index",
-                                      "elbo",
-                                      "reconstruction",
-                                      "kl",
-                                      "log_likelihood",
-                                      "effective_sample_size",
-                                      "log_likelihood_variance"};
-    for (const OwnFigure& figure : own) names.push_back(figure.name);
-    return names;
+  static std::vector<RowColumn> columns(const std::vector<OwnFigure>& own) {
+    std::vector<RowColumn> columns = {{"index"},
+                                      {"elbo"},
+                                      {"reconstruction"},
+                                      {"kl"},
+                                      {"log_likelihood"},
+                                      {"effective_sample_size"},
+                                      {"log_likelihood_variance"}};
+    for (const OwnFigure& figure : own) columns.push_back({figure.name});
+    return columns;
   }
 
-  ColumnsFile file_;
+  RowsFile file_;
 };
 
 std::string line(const std::string& name, double value, const std::string& rest) {
@@ -123,21 +120,10 @@ std::string to_text(const Figures& figures, const Observation& observation) {
   return text;
 }
 
-// Said before the work rather than after it.
-void require_writable(const std::filesystem::path& output) {
-  const std::filesystem::path folder =
-      output.has_parent_path() ? output.parent_path() : std::filesystem::path(".");
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw Error(fmt::format("cannot write {}: {}; choose another --output", output.string(),
-                            errno_text(errno)));
-  }
-}
-
 void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
   torch::set_num_threads(arguments.threads);
   std::optional<SavedModel> saved;
-  std::optional<DataSet> data;
-  std::optional<DataSet> labels;
+  std::optional<GivenData> given;
   std::string fingerprint;
   std::unique_ptr<ImageColumns> columns;
   RunPaths paths;
@@ -145,18 +131,17 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
   together(comm, [&] {
     paths = require_run(arguments.model.run);
     saved.emplace(load_model(paths, arguments.model.parameters, arguments.model.own));
-    data.emplace(DataSet::open({arguments.data}));
-    require_fitting(*data, saved->file.observation);
-    fingerprint = data->fingerprint();
-    if (saved->file.conditioning.size() > 0) labels.emplace(open_labels(arguments.labels, *data));
-    if (labels) fingerprint = hash_hex(fingerprint + labels->fingerprint());
+    // Figures are those of the labelled classes, also where the model could read them from x.
+    given.emplace(open_data(arguments.data, arguments.labels, saved->file.observation,
+                            saved->file.conditioning.size() > 0));
+    fingerprint = given->fingerprint();
     if (comm.rank() != 0) return;
     output =
         arguments.output.empty() ? paths.evaluation() : std::filesystem::path(arguments.output);
     require_writable(output);
     if (!arguments.per_image.empty()) {
       columns = std::make_unique<ImageColumns>(
-          arguments.per_image, data->size(),
+          arguments.per_image, given->data.size(),
           saved->procedure->own_figures({arguments.options.samples, arguments.options.marginal}));
     }
   });
@@ -166,19 +151,19 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
 
   const Observation& observation = saved->file.observation;
   std::unique_ptr<Progress> progress;
-  if (comm.rank() == 0) progress = std::make_unique<Progress>(data->size(), 0);
+  if (comm.rank() == 0) progress = std::make_unique<Progress>(given->data.size(), 0);
   EvaluationJob job{comm,
                     *saved->procedure,
                     observation,
-                    *data,
-                    {data->size(), [](std::int64_t i) { return i; }},
+                    given->data,
+                    first_samples(given->data.size()),
                     arguments.options,
                     saved->record.seed,
                     arguments.nan == "skip",
                     nullptr,
                     nullptr,
                     saved->file.conditioning,
-                    labels ? &*labels : nullptr};
+                    given->labels_or_null()};
   if (columns) {
     job.sink = [&](auto indices, const BlockFigures& block) { columns->add(indices, block); };
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/text.h"
 
 namespace elbow {
@@ -27,6 +28,33 @@ DataSet open_labels(const std::string& spec, const DataSet& data) {
                                 labels.size(), data.size(), data.name()));
   }
   return labels;
+}
+
+std::string GivenData::fingerprint() const {
+  const std::string alone = data.fingerprint();
+  return labels ? hash_hex(alone + labels->fingerprint()) : alone;
+}
+
+GivenData open_data(const std::string& data, const std::string& labels,
+                    const Observation& observation, bool needs_labels) {
+  GivenData given{DataSet::open({data}), std::nullopt};
+  require_fitting(given.data, observation);
+  if (needs_labels) given.labels.emplace(open_labels(labels, given.data));
+  return given;
+}
+
+bool needs_labels(const SavedModel& model) {
+  return model.file.conditioning.size() > 0 && !model.procedure->condition_from_x();
+}
+
+void require_samples(std::span<const std::int64_t> indices, const DataSet& data,
+                     const std::string& option) {
+  for (const std::int64_t index : indices) {
+    if (index >= 0 && index < data.size()) continue;
+    throw ConfigError(fmt::format("{}: there is no sample {}; {} holds {}, numbered from 0 to {}",
+                                  option, index, data.name(), human_count(data.size()),
+                                  data.size() - 1));
+  }
 }
 
 }  // namespace elbow

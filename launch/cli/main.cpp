@@ -57,6 +57,8 @@ void set_up(CLI::App& program, Action& action) {
   add_evaluate_command(program, action);
   add_sample_command(program, action);
   add_reconstruct_command(program, action);
+  add_encode_command(program, action);
+  add_swap_command(program, action);
   add_export_command(program, action);
   add_doctor_command(program, action);
   program.footer(kFirstSession);  // after the sub-commands, which would inherit it

@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "base/interval.h"
-#include "data/loader.h"
 #include "trainer/comm/together.h"
 
 namespace elbow {
@@ -89,42 +88,21 @@ BlockFigures block_of(std::vector<std::vector<double>> columns) {
   return figures;
 }
 
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 class Evaluation {
  public:
   explicit Evaluation(const EvaluationJob& job)
       : job_(job),
-        block_(job.options.block),
-        blocks_(ceil_divide(job.range.count, job.options.block)),
         estimation_{job.options.samples, job.options.marginal},
         own_(job.procedure.own_figures(estimation_)),
         width_(kColumns + static_cast<std::int64_t>(own_.size())),
         sums_(own_.size()) {}
 
   Figures run() {
-    const int rank = job_.comm.rank();
-    const int ranks = job_.comm.size();
-    Loader loader(
-        job_.data, job_.labels,
-        [this, next = std::int64_t{rank}, ranks]() mutable {
-          const std::int64_t block = next;
-          next += ranks;
-          return block < blocks_ ? std::optional(indices(block)) : std::nullopt;
-        },
-        2);
-    const std::int64_t rounds = ceil_divide(blocks_, ranks);
-    for (std::int64_t round = 0; round < rounds; ++round) {
-      torch::Tensor mine = torch::zeros({block_, width_}, torch::kDouble);
-      if (round * ranks + rank < blocks_) compute(*loader.next(), mine);
-      const torch::Tensor all = job_.comm.all_gather(mine);
-      for (int r = 0; r < ranks && round * ranks + r < blocks_; ++r) {
-        collect(round * ranks + r, all[r].data_ptr<double>());
-      }
-      if (job_.progress && rank == 0) {
-        job_.progress(std::min(job_.range.count, (round + 1) * ranks * block_));
-      }
-    }
+    const BlockJob blocks{job_.comm,   job_.range,      job_.options.block, &job_.data,
+                          job_.labels, Receivers::kAll, job_.progress};
+    for_each_block(
+        blocks, [this](const Batch& batch) { return BlockRows{compute(batch)}; },
+        [this](auto indices, const BlockRows& rows) { collect(indices, rows[0]); });
     Figures figures = sums_.figures(job_.options.samples, own_);
     figures.missing_reason = job_.procedure.missing_figures_reason();
     figures.skipped = skipped_;
@@ -133,16 +111,9 @@ class Evaluation {
   }
 
  private:
-  std::vector<std::int64_t> indices(std::int64_t block) const {
-    std::vector<std::int64_t> result;
-    const std::int64_t end = std::min(job_.range.count, (block + 1) * block_);
-    for (std::int64_t i = block * block_; i < end; ++i) result.push_back(job_.range.index_of(i));
-    return result;
-  }
-
-  // Rows of `figures` [block, width_] for a block of this rank. Samples that are not finite stay
-  // in it, so that the shape of the computation does not depend on them.
-  void compute(const Batch& batch, torch::Tensor& figures) const {
+  // [B, width_] in double. Samples that are not finite stay in it, so that the shape of the
+  // computation does not depend on them.
+  torch::Tensor compute(const Batch& batch) const {
     const RunNoise noise{job_.seed, 0, kEvaluationEpoch};
     const at::Device device = job_.procedure.parameters().at(0).device();
     Shard shard{job_.observation.x(batch, noise).to(device), batch.indices};
@@ -150,6 +121,7 @@ class Evaluation {
     if (shard.c.defined()) shard.c = shard.c.to(device);
     const auto columns =
         columns_of(job_.procedure.evaluate(shard, estimation_, noise), batch.indices.size());
+    torch::Tensor figures = torch::zeros({batch.count(), width_}, torch::kDouble);
     auto rows = figures.accessor<double, 2>();
     for (std::int64_t column = 0; column < width_; ++column) {
       const auto& values = columns[static_cast<std::size_t>(column)];
@@ -158,42 +130,40 @@ class Evaluation {
       }
     }
     for (const std::int64_t i : batch.not_finite) rows[i][kNotFinite] = 1;
+    return figures;
   }
 
-  // Takes a block's rows into the sums, on every rank alike.
-  void collect(std::int64_t block, const double* rows) {
-    const std::vector<std::int64_t> block_indices = indices(block);
+  // Takes a block's figures [B, width_] into the sums, on every rank alike.
+  void collect(std::span<const std::int64_t> indices, const torch::Tensor& figures) {
+    const double* const rows = figures.const_data_ptr<double>();
     std::vector<std::vector<double>> columns(static_cast<std::size_t>(width_));
-    for (std::size_t i = 0; i < block_indices.size(); ++i) {
+    for (std::size_t i = 0; i < indices.size(); ++i) {
       const double* row = rows + static_cast<std::int64_t>(i) * width_;
       const bool finite = row[kNotFinite] == 0;
       if (finite) {
         sums_.add(row);
       } else {
-        skip(block_indices[i]);
+        skip(indices[i]);
       }
       for (std::size_t column = 0; column < columns.size(); ++column) {
         columns[column].push_back(finite ? row[column] : kNone);
       }
     }
-    if (job_.sink && job_.comm.rank() == 0) job_.sink(block_indices, block_of(std::move(columns)));
+    if (job_.sink && job_.comm.rank() == 0) job_.sink(indices, block_of(std::move(columns)));
   }
 
   void skip(std::int64_t index) {
     if (!job_.skip_not_finite) {
-      throw SharedError(
+      throw DataError(
           fmt::format("sample {} ({}) holds a NaN or an infinity; repair it, or leave such samples "
                       "out with --data.nan skip",
-                      index, job_.data.row_name(index)),
-          ExitCode::kData);
+                      index, job_.data.row_name(index)));
     }
     ++skipped_count_;
     if (skipped_.size() < kSkippedNamed) skipped_.push_back(index);
   }
 
   const EvaluationJob& job_;
-  const std::int64_t block_;
-  const std::int64_t blocks_;
   const Estimation estimation_;
   const std::vector<OwnFigure> own_;
   const std::int64_t width_;  // of a row

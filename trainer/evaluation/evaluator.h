@@ -15,6 +15,7 @@
 #include "base/options.h"
 #include "data/data_set.h"
 #include "trainer/comm/communicator.h"
+#include "trainer/evaluation/blocks.h"
 #include "trainer/model/conditioning.h"
 #include "trainer/model/observation.h"
 #include "trainer/model/procedure.h"
@@ -47,12 +48,6 @@ struct Figures {
   std::string missing_reason;                     // why a figure has no meaning; "" where all have
   std::vector<std::int64_t> skipped;              // the first of the samples left out as not finite
   std::int64_t skipped_count = 0;
-};
-
-// Which samples: `count` of them, `index_of` giving the global index of each in turn.
-struct SampleRange {
-  std::int64_t count = 0;
-  std::function<std::int64_t(std::int64_t)> index_of;
 };
 
 // Receives the samples' figures in order, a block at a time (rank 0 only); NaN for a sample that

@@ -30,4 +30,14 @@ std::vector<Image> to_images(const Observation& observation, const torch::Tensor
   return images;
 }
 
+torch::Tensor to_stored(const Observation& observation, const torch::Tensor& x) {
+  const torch::Tensor values = observation.in_file_units(x).contiguous();
+  const StoredRows& rows = observation.rows();
+  if (rows.type != ValueType::kUint8 || rows.white == 1) return values.to(torch::kFloat);
+  const bool dithered =
+      observation.values() == Values::kDithered || observation.values() == Values::kStandardised;
+  const torch::Tensor whole = dithered ? values.floor() : values.round();
+  return whole.clamp(0, 255).to(torch::kByte);
+}
+
 }  // namespace elbow

@@ -18,4 +18,10 @@ bool can_be_shown(const Observation& observation);
 // rounded to 8 bits. A fourth channel is left out.
 std::vector<Image> to_images(const Observation& observation, const torch::Tensor& x);
 
+// x [B, shape...] as rows of a data set like the one that the model was trained on, in its units
+// and axes: [B, rows().shape...], float, or uint8 where its values are 8-bit. A dithered x = (k +
+// u)/256 becomes the k it lies in, other values the nearest; those out of range the limits. Where
+// 8-bit values are 0 and 1 alone, x is a probability, and stays float.
+torch::Tensor to_stored(const Observation& observation, const torch::Tensor& x);
+
 }  // namespace elbow

@@ -1,0 +1,122 @@
+#include "launch/cli/used_model.h"
+
+#include <fmt/format.h>
+#include <torch/utils.h>
+
+#include "base/error.h"
+#include "launch/cli/program_facts.h"
+#include "trainer/comm/together.h"
+
+namespace elbow {
+namespace {
+
+constexpr std::int64_t kFormatVersion = 1;
+
+}  // namespace
+
+void add_use_options(CLI::App& command, UseArguments& arguments) {
+  add_model_options(command, arguments.model);
+  command
+      .add_option("--block", arguments.block,
+                  fmt::format("samples computed at a time by one rank; part of the results' last "
+                              "bits [{}]",
+                              arguments.block))
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{65536}))
+      ->type_name("N");
+  command.add_option("--threads", arguments.threads, "threads of a rank [1]")
+      ->check(CLI::Range(1, 1024));
+}
+
+CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments) {
+  command
+      .add_option("--labels", arguments.labels,
+                  "labels beside --data, for a model conditioned on them")
+      ->type_name("DATA");
+  return command.add_option("--data", arguments.data, "FILE:/path, or a pattern of files")
+      ->type_name("DATA");
+}
+
+Shard UsedModel::shard(const Batch& batch) const {
+  const at::Device device = procedure().parameters().at(0).device();
+  Shard shard{observation().x(batch, noise()).to(device), batch.indices};
+  if (given && given->labels) shard.c = conditioning().c(batch).to(device);
+  return shard;
+}
+
+FileAttributes UsedModel::about(const UseArguments& arguments) const {
+  FileAttributes about;
+  if (given) about.text = {{"data", arguments.data}, {"data_fingerprint", data_fingerprint}};
+  about.text.emplace_back("parameters", arguments.model.parameters);
+  about.text.emplace_back("parameters_hash", saved.parameters_hash);
+  about.numbers = {{"format_version", kFormatVersion},
+                   {"block", arguments.block},
+                   {"threads", arguments.threads}};
+  return about;
+}
+
+UsedModel use_model(Communicator& comm, const UseArguments& arguments) {
+  torch::set_num_threads(arguments.threads);
+  std::optional<UsedModel> model;
+  together(comm, [&] {
+    const RunPaths paths = require_run(arguments.model.run);
+    model.emplace(UsedModel{arguments.model.run, paths,
+                            load_model(paths, arguments.model.parameters, arguments.model.own),
+                            std::nullopt, ""});
+    if (arguments.data.empty()) return;
+    model->given.emplace(open_data(arguments.data, arguments.labels, model->observation(),
+                                   needs_labels(model->saved)));
+    model->data_fingerprint = model->given->fingerprint();
+  });
+  require_same(comm, program_facts());
+  require_same(comm, {{"the hash of the parameters", model->saved.parameters_hash},
+                      {"the fingerprint of the data", model->data_fingerprint}});
+  return std::move(*model);
+}
+
+EncodedSamples encode_samples(Communicator& comm, const UsedModel& model,
+                              const std::vector<std::int64_t>& indices, std::int64_t block) {
+  const torch::NoGradGuard no_grad;
+  const SampleRange range{static_cast<std::int64_t>(indices.size()),
+                          [&](std::int64_t i) { return indices[static_cast<std::size_t>(i)]; }};
+  const GivenData& given = *model.given;
+  std::vector<BlockRows> parts;  // of each of x, z, condition
+  const auto compute = [&](const Batch& batch) {
+    refuse_not_finite(batch, given.data);
+    const Shard shard = model.shard(batch);
+    BlockRows rows = {shard.x, model.procedure().encode(shard).mean};
+    const torch::Tensor condition = model.procedure().condition(shard);
+    if (condition.defined()) rows.push_back(condition);
+    return rows;
+  };
+  for_each_block_shown({comm, range, block, &given.data, given.labels_or_null(), Receivers::kAll},
+                       "encoding", compute, [&](auto, const BlockRows& rows) {
+                         parts.resize(rows.size());
+                         for (std::size_t i = 0; i < rows.size(); ++i) parts[i].push_back(rows[i]);
+                       });
+  return {torch::cat(parts[0]), torch::cat(parts[1]),
+          parts.size() > 2 ? torch::cat(parts[2]) : torch::Tensor()};
+}
+
+void for_each_block_shown(BlockJob job, const std::string& note, const BlockCompute& compute,
+                          const BlockSink& sink) {
+  std::optional<Progress> progress;
+  if (job.comm.rank() == 0) progress.emplace(job.range.count, 0);
+  job.progress = [&](std::int64_t done) {
+    ProgressState state;
+    state.samples = done;
+    state.note = note;
+    progress->update(state);
+  };
+  for_each_block(job, compute, sink);
+  if (progress) progress->finish();
+}
+
+void refuse_not_finite(const Batch& batch, const DataSet& data, const std::string& advice) {
+  if (batch.not_finite.empty()) return;
+  const auto row = static_cast<std::size_t>(batch.not_finite.front());
+  const std::int64_t index = batch.indices[row];
+  throw DataError(fmt::format("sample {} ({}) holds a NaN or an infinity; repair it{}", index,
+                              data.row_name(index), advice));
+}
+
+}  // namespace elbow

@@ -1,0 +1,79 @@
+// What the commands share that put a trained model to use.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "data/batch.h"
+#include "data/rows_file.h"
+#include "launch/cli/commands.h"
+#include "launch/cli/fitting_data.h"
+#include "monitoring/progress.h"
+#include "trainer/comm/communicator.h"
+#include "trainer/evaluation/blocks.h"
+#include "trainer/run/saved_model.h"
+
+namespace elbow {
+
+struct UseArguments {
+  ModelArguments model;
+  std::string data;    // FILE:/path; "" for none
+  std::string labels;  // beside it
+  std::string output;
+  std::int64_t block = 256;
+  int threads = 1;
+};
+
+// RUN and what goes with it, --block and --threads.
+void add_use_options(CLI::App& command, UseArguments& arguments);
+// --data and --labels.
+CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments);
+
+// A trained model, and the data it is given.
+struct UsedModel {
+  std::string run;
+  RunPaths paths;
+  SavedModel saved;
+  std::optional<GivenData> given;
+  std::string data_fingerprint;  // "" without data
+
+  Procedure& procedure() const { return *saved.procedure; }
+  const Observation& observation() const { return saved.file.observation; }
+  const Conditioning& conditioning() const { return saved.file.conditioning; }
+  RunNoise noise() const { return {saved.record.seed, 0, kEvaluationEpoch}; }
+
+  // x as an evaluation has it, and c where there are labels, where the model is. Refers to the
+  // batch.
+  Shard shard(const Batch& batch) const;
+  // What a file that comes of it says about itself.
+  FileAttributes about(const UseArguments& arguments) const;
+};
+
+// Collective. On every rank alike, or a SharedError on all.
+UsedModel use_model(Communicator& comm, const UseArguments& arguments);
+
+// Samples of the data that a model is given, by index, as it sees them.
+struct EncodedSamples {
+  torch::Tensor x;          // [B, shape...]
+  torch::Tensor z;          // [B, D]: the codes' means
+  torch::Tensor condition;  // [B, E]; undefined for a model without
+};
+
+// Collective: the ranks share the work, and all have the result. Throws as Procedure::encode.
+EncodedSamples encode_samples(Communicator& comm, const UsedModel& model,
+                              const std::vector<std::int64_t>& indices, std::int64_t block);
+
+// for_each_block, while rank 0 shows how far it is.
+void for_each_block_shown(BlockJob job, const std::string& note, const BlockCompute& compute,
+                          const BlockSink& sink);
+
+// Throws DataError naming the first sample that holds a NaN or an infinity. `advice`: what to do
+// beside repairing it, "" for nothing.
+void refuse_not_finite(const Batch& batch, const DataSet& data, const std::string& advice = "");
+
+}  // namespace elbow
