@@ -97,8 +97,11 @@ class Sgd : public Optimizer {
     ++steps_;
     const torch::Tensor scale = torch::full({}, divisor, values_.options().dtype(torch::kFloat));
     for (const Group& group : groups_) {
-      at::_fused_sgd_({group.of(values_)}, {group.of(gradient)}, {group.of(momentum_)},
-                      group.weight_decay, options_.momentum, rate, /*dampening=*/0.0,
+      // Without momentum the kernel refuses to be given any.
+      std::vector<torch::Tensor> momentum;
+      if (options_.momentum > 0) momentum.push_back(group.of(momentum_));
+      at::_fused_sgd_({group.of(values_)}, {group.of(gradient)}, momentum, group.weight_decay,
+                      options_.momentum, rate, /*dampening=*/0.0,
                       /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/steps_ == 1, scale,
                       /*found_inf=*/{});
     }

@@ -174,5 +174,14 @@ TEST(Sgd, HasMomentumAndDecaysWeightsAlone) {
           });
 }
 
+TEST(Sgd, GoesAlongTheGradientWithoutMomentum) {
+  OptimizerOptions options;
+  options.kind = "sgd";
+  options.momentum = 0;
+  compare(options, [](bool, torch::Tensor& value, const torch::Tensor& g, int, double rate) {
+    value = value - rate * g;
+  });
+}
+
 }  // namespace
 }  // namespace elbow
