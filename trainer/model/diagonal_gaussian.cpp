@@ -11,6 +11,10 @@ DiagonalGaussian::DiagonalGaussian(const torch::Tensor& encoder_output) {
   log_variance_ = halves[1];
 }
 
+torch::Tensor DiagonalGaussian::concentrated(std::int64_t latent) {
+  return torch::cat({torch::zeros({latent}), torch::full({latent}, 2 * std::log(0.05))});
+}
+
 DiagonalGaussian::DiagonalGaussian(torch::Tensor mean_BD, torch::Tensor log_variance_BD)
     : mean_(std::move(mean_BD)), log_variance_(std::move(log_variance_BD)) {}
 

@@ -13,6 +13,8 @@ class DiagonalGaussian : public Posterior {
   explicit DiagonalGaussian(const torch::Tensor& encoder_output);
   // How the first constructor reads it, for another program: ranges of its numbers.
   static nlohmann::ordered_json architecture(std::int64_t latent);
+  // The numbers that mean N(0, .05^2 I).
+  static torch::Tensor concentrated(std::int64_t latent);
 
   DiagonalGaussian(torch::Tensor mean_BD, torch::Tensor log_variance_BD);
 

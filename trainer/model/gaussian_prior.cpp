@@ -31,6 +31,10 @@ class GaussianPrior : public Prior {
     return std::make_unique<DiagonalGaussian>(encoder_output);
   }
 
+  torch::Tensor concentrated_posterior() const override {
+    return DiagonalGaussian::concentrated(latent_);
+  }
+
   std::optional<torch::Tensor> kl_by_latent(const Posterior& q,
                                             const torch::Tensor& /*c*/) const override {
     const auto* gaussian = dynamic_cast<const DiagonalGaussian*>(&q);

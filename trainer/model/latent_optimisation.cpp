@@ -23,7 +23,7 @@ std::unique_ptr<Posterior> LatentOptimisation::evaluation_posterior(const Shard&
 
 torch::Tensor LatentOptimisation::initial_rows(std::span<const std::int64_t> indices,
                                                const RunNoise& noise) const {
-  return small_rows(indices, noise, row_width());
+  return model_.prior->concentrated_posterior() + small_rows(indices, noise, row_width());
 }
 
 std::string LatentOptimisation::summary() const {

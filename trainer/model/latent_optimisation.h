@@ -20,7 +20,8 @@ class LatentOptimisation : public LatentProcedure {
   LatentOptimisation(LatentModel model, const PosteriorFit& fit);
 
   std::int64_t row_width() const override { return model_.prior->posterior_parameters(); }
-  // Near 0, where a gaussian q is the prior: normal noise of deviation 0.01.
+  // Prior::concentrated_posterior() with normal noise of deviation 0.01. Were q as wide as the
+  // prior, draws would tell the decoder nothing of the sample, and it would learn to ignore them.
   torch::Tensor initial_rows(std::span<const std::int64_t> indices,
                              const RunNoise& noise) const override;
   std::string summary() const override;

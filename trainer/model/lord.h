@@ -41,6 +41,7 @@ class Lord : public LatentProcedure {
   void require_suitable(const Objective& objective) const override;
   std::vector<std::string> stages() const override;
   void begin_stage(std::int64_t stage) override;
+  bool is_validated() const override { return is_distilled(); }
 
   Terms terms(const Shard& shard, const RunNoise& noise, const Objective& objective) override;
   BlockFigures evaluate(const Shard& shard, const Estimation& estimation,

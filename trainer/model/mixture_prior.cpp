@@ -41,6 +41,10 @@ class MixturePrior : public Prior {
     return std::make_unique<DiagonalGaussian>(encoder_output);
   }
 
+  torch::Tensor concentrated_posterior() const override {
+    return DiagonalGaussian::concentrated(latent());
+  }
+
   std::optional<torch::Tensor> kl_by_latent(const Posterior& /*q*/,
                                             const torch::Tensor& /*c*/) const override {
     return std::nullopt;

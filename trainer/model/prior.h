@@ -37,6 +37,12 @@ class Prior : public torch::nn::Module {
   virtual std::int64_t posterior_parameters() const = 0;
   virtual std::unique_ptr<Posterior> posterior(const torch::Tensor& encoder_output) const = 0;
 
+  // The numbers that mean a q around the middle of p and much narrower, [posterior_parameters()]:
+  // where the codes of samples can begin that are to be told apart. Zeros where there is none.
+  virtual torch::Tensor concentrated_posterior() const {
+    return torch::zeros({posterior_parameters()});
+  }
+
   // Factors that p is a product of: for most, the entries of z.
   virtual std::int64_t factors() const { return latent(); }
 

@@ -90,6 +90,8 @@ class Procedure : public torch::nn::Module {
   // until begin_stage() says otherwise, which may change which parameters require a gradient.
   virtual std::vector<std::string> stages() const { return {""}; }
   virtual void begin_stage(std::int64_t /*stage*/) {}
+  // Whether the present stage is validated: not one before there is anything to encode a sample by.
+  virtual bool is_validated() const { return true; }
 
   // Noise: Purpose::kPosterior by (index, draw).
   virtual Terms terms(const Shard& shard, const RunNoise& noise, const Objective& objective) = 0;

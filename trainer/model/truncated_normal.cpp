@@ -44,6 +44,11 @@ nlohmann::ordered_json TruncatedNormal::architecture(std::int64_t latent) {
            "b = (1 - mu) / s, phi and Phi of the standard normal distribution"}};
 }
 
+torch::Tensor TruncatedNormal::concentrated(std::int64_t latent) {
+  const double t = std::log(0.1) + std::log(100.0) * std::atanh(std::log(0.5) / std::log(100.0));
+  return torch::cat({torch::zeros({latent}), torch::full({latent}, t)});
+}
+
 TruncatedNormal::TruncatedNormal(const torch::Tensor& encoder_output)
     : TruncatedNormal(location(half(encoder_output, 0), scale(half(encoder_output, 1))),
                       scale(half(encoder_output, 1)), encoder_output.scalar_type()) {}

@@ -19,6 +19,7 @@ class TruncatedNormal : public Posterior {
   // than a smaller s does.
   explicit TruncatedNormal(const torch::Tensor& encoder_output);
   static nlohmann::ordered_json architecture(std::int64_t latent);  // this, for another program
+  static torch::Tensor concentrated(std::int64_t latent);           // what means mu = 0, s = .05
   // mu and s of the normal before it is truncated, [B, D] each; abs(mu) at most 1 + 3s.
   TruncatedNormal(const torch::Tensor& location_BD, const torch::Tensor& scale_BD);
 

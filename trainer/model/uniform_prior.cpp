@@ -33,6 +33,10 @@ class UniformPrior : public Prior {
     return std::make_unique<TruncatedNormal>(encoder_output);
   }
 
+  torch::Tensor concentrated_posterior() const override {
+    return TruncatedNormal::concentrated(latent_);
+  }
+
   std::optional<torch::Tensor> kl_by_latent(const Posterior& q,
                                             const torch::Tensor& /*c*/) const override {
     const auto* truncated = dynamic_cast<const TruncatedNormal*>(&q);

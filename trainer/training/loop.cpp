@@ -171,7 +171,8 @@ class Loop {
     Decisions decisions =
         coordinator_.agree({record_.step, place.epoch + (epoch_ended ? 1 : 0), epoch_ended, 0},
                            job_.stop_requested && job_.stop_requested(), busy);
-    record_.validation_due = job_.validate && (decisions.validate || stage_over);
+    record_.validation_due =
+        job_.validate && job_.procedure.is_validated() && (decisions.validate || stage_over);
     if (epoch_ended) take_row_moments();
     if (epoch_ended && job_.procedure.is_fitted()) {
       timed(between_steps_.evaluation,

@@ -138,10 +138,12 @@ void check_schedule(const OptimizerOptions& options) {
 void declare(OptionTable& table, OptimizerOptions& options) {
   table.add("optimizer.kind", &options.kind, "the optimiser", one_of({"adam", "adamw", "sgd"}));
   table.add("optimizer.rate", &options.rate, "learning rate at its highest", above(0));
-  table.add("optimizer.row_rate", &options.row_rate,
-            "latent-optimisation and glo: learning rate of the samples' own parameters at its "
-            "highest, always by adam; 0: ten times optimizer.rate",
-            at_least(0));
+  table.add(
+      "optimizer.row_rate", &options.row_rate,
+      "latent-optimisation, glo and lord: learning rate of the samples' own parameters at its "
+      "highest, always by adam; 0: a hundred times optimizer.rate, since a row is seen once an "
+      "epoch",
+      at_least(0));
   table.add("optimizer.beta1", &options.beta1, "adam: decay of the gradient's running mean",
             between(0, 0.999999));
   table.add("optimizer.beta2", &options.beta2, "adam: decay of the squared gradient's running mean",
@@ -188,7 +190,7 @@ double learning_rate(const OptimizerOptions& options, double samples, double tot
 }
 
 double row_rate(const OptimizerOptions& options) {
-  return options.row_rate > 0 ? options.row_rate : 10 * options.rate;
+  return options.row_rate > 0 ? options.row_rate : 100 * options.rate;
 }
 
 double gradient_norm(const torch::Tensor& gradient) { return gradient.norm(2).item<double>(); }

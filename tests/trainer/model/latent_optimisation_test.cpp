@@ -222,7 +222,21 @@ TEST(LatentOptimisation, InitialRowsAreKeyedByTheSample) {
   EXPECT_TRUE(torch::equal(rows[1], others[1]));
   EXPECT_FALSE(torch::equal(rows[0], rows[1]));
   EXPECT_FALSE(torch::equal(rows, model->initial_rows(some, {2, 0, 0})));
-  EXPECT_LT(rows.abs().max().item<double>(), 0.06);
+}
+
+// Narrow, so that draws tell one sample from another, and around the middle of the prior.
+TEST(LatentOptimisation, BeginsWithANarrowPosterior) {
+  for (const std::string prior : {"gaussian", "uniform", "mixture"}) {
+    ModelOptions options = linear_options(3);
+    options.prior = prior;
+    const auto model =
+        std::dynamic_pointer_cast<LatentOptimisation>(make_model(options, raw_vectors(5), 1));
+    const auto rows = model->initial_rows(first_indices(20), {1, 0, 0});
+    const auto q = model->model().prior->posterior(rows.to(torch::kDouble));
+    EXPECT_LT(q->mean().abs().max().item<double>(), 0.06) << prior;
+    EXPECT_TRUE(torch::allclose(q->deviation(), torch::full({20, 3}, 0.05, torch::kDouble), 0.2))
+        << prior << q->deviation();
+  }
 }
 
 TEST(LatentOptimisation, RefusesWhatItCannotTrain) {
