@@ -33,6 +33,8 @@ void add_evaluate_command(CLI::App& program, Action& action);
 void add_sample_command(CLI::App& program, Action& action);
 void add_reconstruct_command(CLI::App& program, Action& action);
 void add_encode_command(CLI::App& program, Action& action);
+void add_traverse_command(CLI::App& program, Action& action);
+void add_interpolate_command(CLI::App& program, Action& action);
 void add_swap_command(CLI::App& program, Action& action);
 void add_export_command(CLI::App& program, Action& action);
 void add_doctor_command(CLI::App& program, Action& action);

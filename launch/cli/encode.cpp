@@ -58,7 +58,7 @@ void say(const std::vector<std::string>& names, std::int64_t count, std::int64_t
   std::cout << fmt::format("{} of {} samples of {}: {}\n", join(names, ", "), human_count(count),
                            data, output.string());
   if (lost > 0) {
-    std::cout << fmt::format("{} hold a NaN or an infinity, and have codes of NaN\n",
+    std::cout << fmt::format("NaN in place of the codes of {} with a NaN or an infinity\n",
                              counted(lost, "sample"));
   }
   std::cout << std::flush;
@@ -72,6 +72,7 @@ void run_encode(const EncodeArguments& arguments, Communicator& comm) {
   const std::int64_t count = given.data.size();
   std::unique_ptr<Table> table;
   together(comm, [&] {
+    require_codes(model);
     require_table(output);
     if (comm.rank() != 0) return;
     require_writable(output);

@@ -58,6 +58,8 @@ void set_up(CLI::App& program, Action& action) {
   add_sample_command(program, action);
   add_reconstruct_command(program, action);
   add_encode_command(program, action);
+  add_traverse_command(program, action);
+  add_interpolate_command(program, action);
   add_swap_command(program, action);
   add_export_command(program, action);
   add_doctor_command(program, action);

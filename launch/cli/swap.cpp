@@ -22,7 +22,6 @@ namespace {
 struct SwapArguments {
   UseArguments use;
   std::int64_t count = 6;
-  std::int64_t seed = -1;  // the run's
   std::vector<std::int64_t> contents;
   std::vector<std::int64_t> classes;
 };
@@ -65,9 +64,7 @@ void choose_samples(SwapArguments& arguments, const UsedModel& model) {
   const DataSet& data = model.given->data;
   require_samples(arguments.contents, data, "--contents");
   require_samples(arguments.classes, data, "--classes");
-  const std::uint64_t seed =
-      arguments.seed < 0 ? model.saved.record.seed : static_cast<std::uint64_t>(arguments.seed);
-  const Permutation order(data.size(), {seed, Purpose::kSampling, 0, kEvaluationEpoch}, 0);
+  const Permutation order(data.size(), model.noise().key(Purpose::kSampling), 0);
   const std::int64_t count = std::min(arguments.count, data.size());
   if (arguments.contents.empty()) {
     for (std::int64_t i = 0; i < count; ++i) arguments.contents.push_back(order(i));
@@ -131,6 +128,7 @@ void run_swap(SwapArguments arguments, Communicator& comm) {
   const UsedModel model = use_model(comm, arguments.use);
   ImageOutput output;
   together(comm, [&] {
+    require_codes(model);
     require_condition(model);
     choose_samples(arguments, model);
     output = image_output(model, arguments.use.output, "swapped.png", comm.rank() == 0);
@@ -170,14 +168,14 @@ void add_swap_command(CLI::App& program, Action& action) {
                    "random [6]")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{100000}))
       ->type_name("N");
-  command->add_option("--seed", arguments->seed, "key of the random choice [the run's]")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("SEED");
+  add_seed_option(*command, arguments->use, "the random choice");
   command->add_option("--contents", arguments->contents, "samples that give the content, by number")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->type_name("I,J");
   command->add_option("--classes", arguments->classes, "samples that give the class, by number")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->type_name("A,B");
   command
       ->add_option("--output", arguments->use.output,

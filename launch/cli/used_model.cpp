@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "launch/cli/program_facts.h"
 #include "trainer/comm/together.h"
+#include "trainer/evaluation/walks.h"
 
 namespace elbow {
 namespace {
@@ -36,6 +37,12 @@ CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments) {
       ->type_name("DATA");
 }
 
+void add_seed_option(CLI::App& command, UseArguments& arguments, const std::string& key_of) {
+  command.add_option("--seed", arguments.seed, "key of " + key_of + " [the run's]")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("SEED");
+}
+
 Shard UsedModel::shard(const Batch& batch) const {
   const at::Device device = procedure().parameters().at(0).device();
   Shard shard{observation().x(batch, noise()).to(device), batch.indices};
@@ -45,10 +52,14 @@ Shard UsedModel::shard(const Batch& batch) const {
 
 FileAttributes UsedModel::about(const UseArguments& arguments) const {
   FileAttributes about;
-  if (given) about.text = {{"data", arguments.data}, {"data_fingerprint", data_fingerprint}};
+  if (given) {
+    about.text = {{"data", arguments.data.empty() ? given->data.name() : arguments.data},
+                  {"data_fingerprint", data_fingerprint}};
+  }
   about.text.emplace_back("parameters", arguments.model.parameters);
   about.text.emplace_back("parameters_hash", saved.parameters_hash);
   about.numbers = {{"format_version", kFormatVersion},
+                   {"seed", static_cast<std::int64_t>(seed)},
                    {"block", arguments.block},
                    {"threads", arguments.threads}};
   return about;
@@ -59,9 +70,10 @@ UsedModel use_model(Communicator& comm, const UseArguments& arguments) {
   std::optional<UsedModel> model;
   together(comm, [&] {
     const RunPaths paths = require_run(arguments.model.run);
-    model.emplace(UsedModel{arguments.model.run, paths,
-                            load_model(paths, arguments.model.parameters, arguments.model.own),
-                            std::nullopt, ""});
+    SavedModel saved = load_model(paths, arguments.model.parameters, arguments.model.own);
+    const std::uint64_t seed =
+        arguments.seed < 0 ? saved.record.seed : static_cast<std::uint64_t>(arguments.seed);
+    model.emplace(UsedModel{arguments.model.run, paths, std::move(saved), seed, std::nullopt, ""});
     if (arguments.data.empty()) return;
     model->given.emplace(open_data(arguments.data, arguments.labels, model->observation(),
                                    needs_labels(model->saved)));
@@ -71,6 +83,14 @@ UsedModel use_model(Communicator& comm, const UseArguments& arguments) {
   require_same(comm, {{"the hash of the parameters", model->saved.parameters_hash},
                       {"the fingerprint of the data", model->data_fingerprint}});
   return std::move(*model);
+}
+
+void require_codes(const UsedModel& model) {
+  if (has_codes(model.procedure())) return;
+  throw ConfigError(fmt::format(
+      "the model in {} is a {}, which has no codes to encode to or to decode; use one with latent "
+      "variables, for example 'vae' ('elbow sample' and 'elbow evaluate' work with this one)",
+      model.run, model.saved.file.options.kind));
 }
 
 EncodedSamples encode_samples(Communicator& comm, const UsedModel& model,

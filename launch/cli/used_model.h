@@ -27,25 +27,29 @@ struct UseArguments {
   std::string output;
   std::int64_t block = 256;
   int threads = 1;
+  std::int64_t seed = -1;  // key of the noise; -1: the run's
 };
 
 // RUN and what goes with it, --block and --threads.
 void add_use_options(CLI::App& command, UseArguments& arguments);
 // --data and --labels.
 CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments);
+// --seed, of what `key_of` says.
+void add_seed_option(CLI::App& command, UseArguments& arguments, const std::string& key_of);
 
 // A trained model, and the data it is given.
 struct UsedModel {
   std::string run;
   RunPaths paths;
   SavedModel saved;
+  std::uint64_t seed = 1;
   std::optional<GivenData> given;
   std::string data_fingerprint;  // "" without data
 
   Procedure& procedure() const { return *saved.procedure; }
   const Observation& observation() const { return saved.file.observation; }
   const Conditioning& conditioning() const { return saved.file.conditioning; }
-  RunNoise noise() const { return {saved.record.seed, 0, kEvaluationEpoch}; }
+  RunNoise noise() const { return {seed, 0, kEvaluationEpoch}; }
 
   // x as an evaluation has it, and c where there are labels, where the model is. Refers to the
   // batch.
@@ -56,6 +60,9 @@ struct UsedModel {
 
 // Collective. On every rank alike, or a SharedError on all.
 UsedModel use_model(Communicator& comm, const UseArguments& arguments);
+
+// Throws ConfigError for a model that has no codes to encode to and to decode.
+void require_codes(const UsedModel& model);
 
 // Samples of the data that a model is given, by index, as it sees them.
 struct EncodedSamples {

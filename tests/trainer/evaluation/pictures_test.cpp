@@ -35,5 +35,31 @@ TEST(ToImages, PutsChannelsLast) {
             (std::vector<std::uint8_t>{255, 0, 153, 255, 0, 153, 255, 0, 153, 255, 0, 153}));
 }
 
+// x = (k + u)/256 lies in the cell of k.
+TEST(ToStored, DitheredValuesAreTheBytesTheyLieIn) {
+  const Observation observation({}, {{1, 4}, ValueType::kUint8}, "gaussian");
+  const auto x = torch::tensor({0.0F, 7.9F / 256, 255.5F / 256, 1.5F}).view({1, 1, 1, 4});
+  EXPECT_TRUE(torch::equal(to_stored(observation, x),
+                           torch::tensor({0, 7, 255, 255}, torch::kByte).view({1, 1, 4})));
+}
+
+TEST(ToStored, UnditheredValuesAreTheNearestBytes) {
+  const Observation observation({"raw", "auto"}, {{1, 3}, ValueType::kUint8}, "gaussian");
+  const auto x = torch::tensor({7.9F / 256, 8.1F / 256, -0.5F}).view({1, 1, 1, 3});
+  EXPECT_TRUE(torch::equal(to_stored(observation, x),
+                           torch::tensor({8, 8, 0}, torch::kByte).view({1, 1, 3})));
+}
+
+TEST(ToStored, ProbabilitiesOfBinaryDataStayNumbers) {
+  const Observation observation({}, {{1, 2}, ValueType::kUint8, 1}, "bernoulli");
+  const auto x = torch::tensor({0.25F, 1.0F}).view({1, 1, 1, 2});
+  EXPECT_TRUE(torch::equal(to_stored(observation, x), x.view({1, 1, 2})));
+}
+
+TEST(ToStored, HasTheAxesOfTheFile) {
+  const auto x = torch::rand({2, 3, 6, 5});
+  EXPECT_TRUE(torch::equal(to_stored(raw({6, 5, 3}), x), x.permute({0, 2, 3, 1})));
+}
+
 }  // namespace
 }  // namespace elbow

@@ -1,0 +1,54 @@
+#include "launch/cli/given_condition.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace elbow {
+
+void require_condition(const std::vector<double>& given, const Conditioning& conditioning) {
+  if (conditioning.size() == 0) {
+    if (given.empty()) return;
+    throw ConfigError("--condition: the model is conditioned on nothing; leave it out");
+  }
+  if (given.empty()) {
+    if (conditioning.is_classes()) return;
+    throw ConfigError(
+        fmt::format("--condition is missing: the model is conditioned on {}, for example "
+                    "--condition 0.5,1",
+                    conditioning.summary()));
+  }
+  if (conditioning.is_classes()) {
+    const double label = given.front();
+    const bool known = label >= 0 && label < static_cast<double>(conditioning.size()) &&
+                       label == std::floor(label);
+    if (given.size() == 1 && known) return;
+    throw ConfigError(fmt::format("--condition {}: the model knows the classes 0 to {}",
+                                  fmt::join(given, ","), conditioning.size() - 1));
+  }
+  if (static_cast<std::int64_t>(given.size()) == conditioning.size()) return;
+  throw ConfigError(fmt::format("--condition {}: the model is conditioned on {}, and {} given",
+                                fmt::join(given, ","), conditioning.summary(),
+                                given.size() == 1 ? "1 is" : fmt::format("{} are", given.size())));
+}
+
+torch::Tensor labels_of(std::span<const std::int64_t> indices, const std::vector<double>& given,
+                        const Conditioning& conditioning) {
+  if (conditioning.size() == 0) return {};
+  const auto count = static_cast<std::int64_t>(indices.size());
+  if (!given.empty()) {
+    const torch::Tensor row = torch::tensor(given, torch::kDouble).unsqueeze(0);
+    return row.expand({count, row.size(1)}).contiguous();
+  }
+  torch::Tensor classes = torch::empty({count, 1}, torch::kDouble);
+  auto* value = classes.data_ptr<double>();
+  for (const std::int64_t index : indices) {
+    *value++ = static_cast<double>(index % conditioning.size());
+  }
+  return classes;
+}
+
+}  // namespace elbow

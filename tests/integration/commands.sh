@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# encode, sample, reconstruct, traverse, interpolate and swap: what they write, read by h5py; the same bytes at any number
+# of ranks; and what they refuse.
+source "${BASH_SOURCE[0]%/*}/program.sh"
+
+# 203 images, as floats without noise in them, in reversed order as well, as bytes, and black and white; 3 classes.
+/usr/bin/python3 - <<'PY'
+import h5py, numpy
+n = 203
+i, y, x = numpy.meshgrid(numpy.arange(n), numpy.arange(6), numpy.arange(8), indexing="ij")
+bytes_ = (127 + 120 * numpy.sin(x * (0.5 + i % 3) + y * 0.2 + i * 0.7)).astype(numpy.uint8)
+with h5py.File("d.h5", "w") as f:
+    f["bytes"] = bytes_
+    f["floats"] = (bytes_ / 256).astype(numpy.float32)
+    f["reversed"] = f["floats"][:][::-1]
+    f["binary"] = (bytes_ > 127).astype(numpy.uint8)
+    f["labels"] = numpy.arange(n) % 3
+    f["five"] = numpy.arange(n) % 5
+    f["vectors"] = f["floats"][:].reshape(n, 48)
+    f["other"] = bytes_[:, :, :7]
+    broken = f["floats"][:]
+    broken[100, 2, 3] = numpy.nan
+    f["broken"] = broken
+PY
+
+train() {
+  local name=$1
+  shift
+  expect 0 "$elbow" train --run "$name" --model.latent 3 --model.widths '[16]' --training.batch 32 --training.epochs 2 \
+    --evaluation.every never "$@"
+}
+train vae --data.train d.h5:/floats --data.values raw
+train cvae --data.train d.h5:/bytes --data.labels d.h5:/labels --model.kind cvae
+says "elbow reconstruct cvae --data FILE:/test/images --labels FILE:/test/labels"
+train lord --data.train d.h5:/bytes --data.labels d.h5:/labels --model.kind lord --model.class_code 4
+train fitted --data.train d.h5:/bytes --model.kind latent-optimisation --model.fit_steps 100
+train vectors --data.train d.h5:/vectors
+train product --data.train d.h5:/floats --data.values raw --model.prior product \
+  --model.factors '["categorical 4", "uniform 2"]'
+train pixels --data.train d.h5:/binary --model.kind pixelcnn --model.likelihood bernoulli
+grep -q "elbow reconstruct" output && fail "a pixelcnn was offered a reconstruction"
+given=(--data d.h5:/bytes --labels d.h5:/labels)
+
+# The same bytes at any number of ranks, some of which have no block at all.
+for n in 1 2 3; do
+  expect 0 ranks $n encode cvae "${given[@]}" --block 64 --output "codes-$n.h5"
+  expect 0 ranks $n encode lord --data d.h5:/bytes --block 64 --output "lord-$n.h5"
+  expect 0 ranks $n encode fitted --data d.h5:/bytes --block 64 --output "fitted-$n.h5"
+  expect 0 ranks $n sample cvae --count 45 --draw --output "samples-$n.h5"
+  expect 0 ranks $n sample pixels --count 40 --block 16 --output "pixels-$n.png"
+  expect 0 ranks $n reconstruct cvae "${given[@]}" --output "reconstructions-$n.h5"
+  expect 0 ranks $n reconstruct vae --output "reconstructions-$n.png"
+  expect 0 ranks $n traverse vae --output "traversed-$n.h5"
+  expect 0 ranks $n interpolate vae --data d.h5:/floats --pairs 3:17,5:40 --output "interpolated-$n.h5"
+  expect 0 ranks $n swap cvae "${given[@]}" --contents 1,2 --classes 7,8,9 --block 4 --output "swapped-$n.h5"
+  expect 0 ranks $n swap lord --data d.h5:/bytes --count 3 --output "swapped-$n.png"
+  for file in codes lord fitted samples reconstructions traversed interpolated swapped; do same $file-1.h5 $file-$n.h5; done
+  for file in pixels reconstructions swapped; do same $file-1.png $file-$n.png; done
+done
+expect 0 "$elbow" encode cvae "${given[@]}" --block 64
+says "mean, deviation of 203 samples of d.h5:/bytes: cvae/codes.h5"
+same cvae/codes.h5 codes-1.h5
+
+# What is in the files.
+expect 0 "$elbow" encode vae --data d.h5:/floats --output forwards.h5
+expect 0 "$elbow" encode vae --data d.h5:/reversed --output backwards.h5
+expect 0 "$elbow" encode vae --data d.h5:/broken --nan skip --output broken.h5
+says "NaN in place of the codes of 1 sample with a NaN"
+expect 0 "$elbow" reconstruct vae --data d.h5:/floats --output whole.h5
+expect 0 "$elbow" reconstruct cvae "${given[@]}" --output whole-bytes.h5
+expect 0 "$elbow" interpolate vae --data d.h5:/floats --pairs 3:17,5:5 --steps 5 --path spherical --output circle.h5
+expect 0 "$elbow" swap cvae "${given[@]}" --contents 3,4,5 --classes 3,4,5 --output itself.h5
+expect 0 "$elbow" swap lord --data d.h5:/bytes --contents 3 --classes 4,5 --output two.h5
+expect 0 "$elbow" traverse vae --steps 5 --output walk.h5
+expect 0 "$elbow" traverse product --latents 0,4,5 --steps 9 --output mixed.h5
+says "latents 0 to 3, one-hot: 4 of 4 categories"
+says "latent 4 from -1 to 1"
+expect 0 "$elbow" sample vectors --count 7 --output vectors.h5
+expect 0 "$elbow" sample cvae --count 5 --condition 2 --output class.h5
+expect 0 /usr/bin/python3 "$TESTS_SOURCE_DIR/tests/integration/commands_reader.py"
+
+# Samples are a data set like the one that the model learned from.
+expect 0 "$elbow" evaluate cvae --data samples-1.h5:/images --labels samples-1.h5:/labels --samples 2 --output e.json
+
+# Pictures.
+for command in "sample vae" "sample cvae --count 9 --draw" "traverse cvae --condition 1" "traverse product" \
+  "traverse lord --data d.h5:/bytes --index 8 --latents 2,0" "sample lord --condition 1" \
+  "interpolate lord --data d.h5:/bytes --pairs 3:17" "interpolate fitted --data d.h5:/bytes --pairs 3:17"; do
+  # shellcheck disable=SC2086
+  expect 0 "$elbow" $command --output picture.png
+  [[ $(head -c 8 picture.png | od -An -tx1) == " 89 50 4e 47 0d 0a 1a 0a" ]] || fail "$command: no PNG file"
+  rm picture.png
+done
+
+# refuses CODE TEXT COMMAND...: and leaves no file behind.
+refuses() {
+  local code=$1 text=$2
+  shift 2
+  expect "$code" "$@"
+  says "$text"
+  [[ -z $(find . -name '*.tmp-*') ]] || fail "a temporary file was left"
+}
+for command in "encode pixels --data d.h5:/binary" "reconstruct pixels --data d.h5:/binary" "traverse pixels" \
+  "interpolate pixels --data d.h5:/binary --pairs 1:2" "swap pixels --data d.h5:/binary"; do
+  # shellcheck disable=SC2086
+  refuses 2 "is a pixelcnn, which has no codes" "$elbow" $command
+done
+for command in encode reconstruct "interpolate --pairs 1:2" swap traverse; do
+  # shellcheck disable=SC2086
+  refuses 2 "--labels FILE:/path is missing" "$elbow" $command cvae --data d.h5:/bytes
+  # shellcheck disable=SC2086
+  refuses 3 "holds rows of shape [6, 7]" "$elbow" $command lord --data d.h5:/other
+done
+refuses 2 "--data" "$elbow" encode vae
+refuses 2 "name it F.h5" "$elbow" encode vae --data d.h5:/floats --output codes.png
+refuses 1 "No such file or directory; choose another --output" "$elbow" encode vae --data d.h5:/floats --output absent/c.h5
+mkdir folder.h5
+refuses 1 "it is a folder" "$elbow" encode vae --data d.h5:/floats --output folder.h5
+refuses 3 "holds a NaN or an infinity; repair it, or leave such samples out with --nan skip" \
+  ranks 2 encode vae --data d.h5:/broken --block 8 --output nan.h5
+refuses 3 "absent.h5" ranks 2 encode vae --data absent.h5:/floats
+refuses 3 "knows the classes 0 to 2" ranks 2 encode cvae --data d.h5:/bytes --labels d.h5:/five --output no.h5
+refuses 3 "knows the classes 0 to 2" ranks 2 evaluate cvae --data d.h5:/bytes --labels d.h5:/five --samples 2
+[[ ! -e nan.h5 && ! -e no.h5 ]] || fail "a file that is not whole was left"
+refuses 2 "F.png a picture, F.h5 an HDF5 file" "$elbow" sample vae --output samples.jpg
+refuses 2 "more than the 10,000 that a PNG shows" "$elbow" sample vae --count 10001
+refuses 2 "which are no pictures" "$elbow" sample vectors
+refuses 2 "knows the classes 0 to 2" "$elbow" sample cvae --condition 3
+refuses 2 "knows the classes 0 to 2" "$elbow" traverse cvae --condition 1,2
+refuses 2 "conditioned on nothing" "$elbow" sample vae --condition 1
+refuses 2 "there is no latent 3; a code has 3, from 0 to 2" "$elbow" traverse vae --latents 0,3
+refuses 2 "--from 1 must be below --to 1" "$elbow" traverse vae --from 1 --to 1
+refuses 2 "--index: there is no sample 203" "$elbow" traverse vae --data d.h5:/floats --index 203
+refuses 2 "--data is missing" "$elbow" traverse lord
+refuses 2 "leave one of both out" "$elbow" traverse cvae "${given[@]}" --condition 1
+refuses 2 "'3' is not two samples" "$elbow" interpolate vae --data d.h5:/floats --pairs 3
+refuses 2 "--pairs: there is no sample -1" "$elbow" interpolate vae --data d.h5:/floats --pairs 3:-1
+refuses 2 "have bounds" "$elbow" interpolate product --data d.h5:/floats --pairs 3:4 --path spherical
+refuses 2 "--pairs" "$elbow" interpolate vae --data d.h5:/floats
+refuses 2 "conditioned on nothing" "$elbow" swap vae --data d.h5:/floats
+refuses 2 "--classes: there is no sample 500" "$elbow" swap cvae "${given[@]}" --contents 1 --classes 2,500
+
+# A full disk: said so, and nothing stays.
+if mkdir small && mount -t tmpfs -o size=20k none small 2>/dev/null; then
+  for n in 1 2; do
+    status=0
+    ranks $n sample vae --count 5000 --output small/s.h5 >output 2>&1 || status=$?
+    left=$(ls -A small)
+    [[ $status == 3 ]] || fail "exit code $status on a full disk"
+    says "No space left on device"
+    [[ -z $left ]] || fail "$left was left on a full disk"
+  done
+  umount small
+fi
+finish
