@@ -60,4 +60,11 @@ Facts facts_of(const OptionTable& table) {
   return facts;
 }
 
+Configuration stored_configuration(const std::filesystem::path& file) {
+  Configuration configuration;
+  OptionTable table = configuration.table();
+  table.apply_file(file);
+  return configuration;
+}
+
 }  // namespace elbow

@@ -55,4 +55,7 @@ Difference difference(const std::string& stored, const OptionTable& table);
 // Every option with its value.
 Facts facts_of(const OptionTable& table);
 
+// As a run's config.toml holds it. Throws ConfigError naming file and option.
+Configuration stored_configuration(const std::filesystem::path& file);
+
 }  // namespace elbow

@@ -12,13 +12,17 @@
 #include "base/text.h"
 #include "data/rows_file.h"
 #include "launch/cli/commands.h"
+#include "launch/cli/configuration.h"
 #include "launch/cli/fitting_data.h"
 #include "launch/cli/output.h"
 #include "launch/cli/program_facts.h"
+#include "launch/cli/samples_of_run.h"
 #include "monitoring/progress.h"
 #include "trainer/comm/together.h"
 #include "trainer/evaluation/evaluator.h"
+#include "trainer/run/checkpoint.h"
 #include "trainer/run/saved_model.h"
+#include "trainer/training/row_table.h"
 
 namespace elbow {
 namespace {
@@ -31,6 +35,7 @@ struct EvaluateArguments {
   ModelArguments model;
   std::string data;
   std::string labels;
+  bool training = false;
   std::string output;
   std::string per_image;
   std::string nan = "stop";
@@ -120,53 +125,129 @@ std::string to_text(const Figures& figures, const Observation& observation) {
   return text;
 }
 
+// What is evaluated, under which parameters.
+struct Subject {
+  SavedModel saved;
+  SamplesOfRun samples;
+  std::string fingerprint;
+  std::unique_ptr<LearnedRows> rows;  // where samples have them, and were trained on
+  EvaluationOptions options;
+};
+
+// The codes that the training samples learned are in the newest checkpoint, beside the parameters
+// that they were learned with.
+std::unique_ptr<LearnedRows> learned_rows(const RunPaths& paths, const SavedModel& saved) {
+  const std::int64_t width = saved.procedure->row_width();
+  if (width == 0) return nullptr;
+  const auto checkpoint = load_newest_checkpoint(paths.checkpoints());
+  if (!checkpoint) {
+    throw CheckpointError(fmt::format(
+        "{} holds no checkpoint, and with it none of the codes that were learned in training",
+        paths.checkpoints().string()));
+  }
+  const auto found = checkpoint->files.find("parameters.safetensors");
+  if (found == checkpoint->files.end() || content_hash(found->second) != saved.parameters_hash) {
+    throw CheckpointError(fmt::format(
+        "the codes in {} were learned with other parameters than those of this model: give "
+        "--parameters last, and let an unfinished run go on to its end first",
+        checkpoint->folder.string()));
+  }
+  return std::make_unique<LearnedRows>(checkpoint->folder, width);
+}
+
+SamplesOfRun open_samples(const EvaluateArguments& arguments, const RunPaths& paths,
+                          const SavedModel& saved) {
+  if (arguments.training != arguments.data.empty()) {
+    throw ConfigError(
+        "evaluate takes either --data DATA, or --training for the samples that the run was trained "
+        "on");
+  }
+  // Figures are those of the labelled classes, also where the model could read them from x.
+  const bool conditioned = saved.file.conditioning.size() > 0;
+  if (arguments.training) {
+    SamplesOfRun samples = samples_of_run(paths, saved, RunPart::kTraining);
+    if (!conditioned) samples.given.labels.reset();
+    return samples;
+  }
+  GivenData given =
+      open_data(arguments.data, arguments.labels, saved.file.observation, conditioned);
+  const std::int64_t count = given.data.size();
+  return {std::move(given), first_samples(count)};
+}
+
+Subject open_subject(const EvaluateArguments& arguments, const RunPaths& paths) {
+  SavedModel saved = load_model(paths, arguments.model.parameters, arguments.model.own);
+  SamplesOfRun samples = open_samples(arguments, paths, saved);
+  std::string fingerprint = samples.given.fingerprint();
+  auto rows = arguments.training ? learned_rows(paths, saved) : nullptr;
+  EvaluationOptions options = arguments.options;
+  if (options.samples == 0) {
+    options.samples = stored_configuration(paths.configuration()).evaluation.samples;
+  }
+  return {std::move(saved), std::move(samples), std::move(fingerprint), std::move(rows), options};
+}
+
+void write_figures(const EvaluateArguments& arguments, const Subject& subject,
+                   const Figures& figures, const std::filesystem::path& output) {
+  const SavedModel& saved = subject.saved;
+  const nlohmann::ordered_json about = {
+      {"format_version", kFormatVersion},
+      {"data", arguments.training ? subject.samples.given.data.name() : arguments.data},
+      {"data_fingerprint", subject.fingerprint},
+      {"parameters", arguments.model.parameters},
+      {"parameters_hash", saved.parameters_hash},
+      {"training_samples", arguments.training},
+      {"seed", saved.record.seed},
+      {"block", arguments.options.block},
+      {"threads", arguments.threads}};
+  std::cout << to_text(figures, saved.file.observation) << std::flush;
+  write_file_atomically(output, to_json(figures, saved.file.observation, about).dump(2) + "\n");
+  std::cout << "written to " << output.string() << std::endl;
+}
+
 void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
   torch::set_num_threads(arguments.threads);
-  std::optional<SavedModel> saved;
-  std::optional<GivenData> given;
-  std::string fingerprint;
+  std::optional<Subject> subject;
   std::unique_ptr<ImageColumns> columns;
-  RunPaths paths;
-  std::filesystem::path output;
+  std::filesystem::path output = arguments.output;
   together(comm, [&] {
-    paths = require_run(arguments.model.run);
-    saved.emplace(load_model(paths, arguments.model.parameters, arguments.model.own));
-    // Figures are those of the labelled classes, also where the model could read them from x.
-    given.emplace(open_data(arguments.data, arguments.labels, saved->file.observation,
-                            saved->file.conditioning.size() > 0));
-    fingerprint = given->fingerprint();
+    const RunPaths paths = require_run(arguments.model.run);
+    subject.emplace(open_subject(arguments, paths));
     if (comm.rank() != 0) return;
-    output =
-        arguments.output.empty() ? paths.evaluation() : std::filesystem::path(arguments.output);
+    if (output.empty()) {
+      output = arguments.training ? paths.training_evaluation() : paths.evaluation();
+    }
     require_writable(output);
     if (!arguments.per_image.empty()) {
       columns = std::make_unique<ImageColumns>(
-          arguments.per_image, given->data.size(),
-          saved->procedure->own_figures({arguments.options.samples, arguments.options.marginal}));
+          arguments.per_image, subject->samples.range.count,
+          subject->saved.procedure->own_figures(
+              {subject->options.samples, subject->options.marginal}));
     }
   });
+  const SavedModel& saved = subject->saved;
   require_same(comm, program_facts());
-  require_same(comm, {{"the hash of the parameters", saved->parameters_hash},
-                      {"the fingerprint of the data", fingerprint}});
+  require_same(comm, {{"the hash of the parameters", saved.parameters_hash},
+                      {"the fingerprint of the data", subject->fingerprint}});
 
-  const Observation& observation = saved->file.observation;
   std::unique_ptr<Progress> progress;
-  if (comm.rank() == 0) progress = std::make_unique<Progress>(given->data.size(), 0);
+  if (comm.rank() == 0) progress = std::make_unique<Progress>(subject->samples.range.count, 0);
   EvaluationJob job{comm,
-                    *saved->procedure,
-                    observation,
-                    given->data,
-                    first_samples(given->data.size()),
-                    arguments.options,
-                    saved->record.seed,
+                    *saved.procedure,
+                    saved.file.observation,
+                    subject->samples.given.data,
+                    subject->samples.range,
+                    subject->options,
+                    saved.record.seed,
                     arguments.nan == "skip",
                     nullptr,
                     nullptr,
-                    saved->file.conditioning,
-                    given->labels_or_null()};
+                    saved.file.conditioning,
+                    subject->samples.given.labels_or_null()};
   if (columns) {
     job.sink = [&](auto indices, const BlockFigures& block) { columns->add(indices, block); };
   }
+  if (subject->rows) job.rows = [&](auto indices) { return subject->rows->rows(indices); };
   job.progress = [&](std::int64_t done) {
     ProgressState state;
     state.samples = done;
@@ -178,15 +259,8 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
   together(comm, [&] {
     if (comm.rank() != 0) return;
     progress->finish();
-    const nlohmann::ordered_json about = {
-        {"format_version", kFormatVersion},          {"data", arguments.data},
-        {"data_fingerprint", fingerprint},           {"parameters", arguments.model.parameters},
-        {"parameters_hash", saved->parameters_hash}, {"seed", saved->record.seed},
-        {"block", arguments.options.block},          {"threads", arguments.threads}};
-    std::cout << to_text(figures, observation) << std::flush;
     if (columns) columns->finish();
-    write_file_atomically(output, to_json(figures, observation, about).dump(2) + "\n");
-    std::cout << "written to " << output.string() << std::endl;
+    write_figures(arguments, *subject, figures, output);
   });
 }
 
@@ -194,6 +268,7 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
 
 void add_evaluate_command(CLI::App& program, Action& action) {
   auto arguments = std::make_shared<EvaluateArguments>();
+  arguments->options.samples = 0;  // the run's
   CLI::App* command = program.add_subcommand(
       "evaluate",
       "The likelihood of a data set under a trained model: ELBO, reconstruction, KL and the\n"
@@ -203,8 +278,10 @@ void add_evaluate_command(CLI::App& program, Action& action) {
       "  mpirun -n 2 elbow evaluate runs/first --data fashion.h5:/test/images --samples 100");
   add_model_options(*command, arguments->model);
   command->add_option("--data", arguments->data, "FILE:/path, or a pattern of files")
-      ->required()
       ->type_name("DATA");
+  command->add_flag("--training", arguments->training,
+                    "instead of --data: the samples that the run was trained on, each with the "
+                    "code that it learned where the model has such");
   command
       ->add_option("--labels", arguments->labels,
                    "labels beside --data, for a model conditioned on them")
@@ -214,11 +291,15 @@ void add_evaluate_command(CLI::App& program, Action& action) {
       "for a model conditioned on classes: log p(x) over all of them and p(c | x), at "
       "the cost of as many evaluations");
   command
-      ->add_option("--samples", arguments->options.samples,
-                   "draws of z a sample; the estimate rises with it [100]")
+      ->add_option(
+          "--samples", arguments->options.samples,
+          "draws of z a sample; the estimate rises with it [evaluation.samples of the run]")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000}))
       ->type_name("K");
-  command->add_option("--output", arguments->output, "figures as JSON [RUN/evaluation.json]")
+  command
+      ->add_option(
+          "--output", arguments->output,
+          "figures as JSON [RUN/evaluation.json, of --training RUN/evaluation-training.json]")
       ->type_name("FILE");
   command
       ->add_option("--per-image", arguments->per_image,

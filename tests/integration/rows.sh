@@ -62,6 +62,12 @@ for kind in latent-optimisation glo lord; do
   # Other samples have their q fitted.
   expect 0 "$elbow" evaluate "$kind-1" --data d.h5:/train/images "${labels[@]}" --samples 2 --output figures.json
   grep -q '"log_likelihood": -\?[0-9]' figures.json || fail "$kind: no log-likelihood"
+
+  # Those that were trained on have the codes that they learned.
+  expect 0 "$elbow" evaluate "$kind-1" --training --parameters last --samples 2
+  expect 0 ranks 3 evaluate "$kind-1" --training --parameters last --samples 2 --output again.json
+  same "$kind-1/evaluation-training.json" again.json
+  grep -q '"count": 281' again.json || fail "$kind: the samples held out are not left out"
 done
 
 # Another rate of the rows is another run.

@@ -119,6 +119,7 @@ class Evaluation {
     Shard shard{job_.observation.x(batch, noise).to(device), batch.indices};
     shard.c = job_.conditioning.c(batch);
     if (shard.c.defined()) shard.c = shard.c.to(device);
+    if (job_.rows) shard.rows = job_.rows(batch.indices).to(device);
     const auto columns =
         columns_of(job_.procedure.evaluate(shard, estimation_, noise), batch.indices.size());
     torch::Tensor figures = torch::zeros({batch.count(), width_}, torch::kDouble);

@@ -72,6 +72,9 @@ struct EvaluationJob {
   // What a conditioned model is given: a row of labels for each row of `data`.
   const Conditioning& conditioning = kNoCondition;
   const DataSet* labels = nullptr;
+  // The samples' own parameters, [B, Procedure::row_width()], of those that were trained on: called
+  // on whichever rank computes them. Empty where there are none, or samples are new to the model.
+  std::function<torch::Tensor(std::span<const std::int64_t>)> rows = nullptr;
 };
 
 // Collective; every rank gets the same figures. Blocks of `options.block` samples go round the

@@ -31,6 +31,7 @@ struct RunPaths {
   std::filesystem::path consumed() const { return root / "consumed"; }
   std::filesystem::path targets() const { return root / "targets.json"; }
   std::filesystem::path evaluation() const { return root / "evaluation.json"; }
+  std::filesystem::path training_evaluation() const { return root / "evaluation-training.json"; }
   std::filesystem::path samples() const { return root / "samples"; }
 };
 

@@ -251,4 +251,34 @@ void RowTable::restore(const std::filesystem::path& folder) {
   }
 }
 
+const torch::Tensor& LearnedRows::block(std::int64_t number) {
+  if (number == number_) return block_;
+  const std::filesystem::path path = folder_ / file_name(number);
+  const NamedTensors tensors = load_safetensors(path);
+  const auto found = tensors.find("rows");
+  if (found == tensors.end() || found->second.dim() != 2 || found->second.size(1) != width_ ||
+      found->second.scalar_type() != torch::kFloat) {
+    throw CheckpointError(
+        fmt::format("{}: no tensor 'rows' with rows of {} numbers", path.string(), width_));
+  }
+  block_ = found->second;
+  number_ = number;
+  return block_;
+}
+
+torch::Tensor LearnedRows::rows(std::span<const std::int64_t> indices) {
+  torch::Tensor rows =
+      torch::empty({static_cast<std::int64_t>(indices.size()), width_}, torch::kFloat);
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const torch::Tensor& kept = block(indices[i] / RowTable::kBlock);
+    const std::int64_t place = indices[i] % RowTable::kBlock;
+    if (place >= kept.size(0)) {
+      throw CheckpointError(fmt::format("{} has no row of sample {}",
+                                        (folder_ / file_name(number_)).string(), indices[i]));
+    }
+    copy_row(kept, place, rows, static_cast<std::int64_t>(i));
+  }
+  return rows;
+}
+
 }  // namespace elbow

@@ -105,4 +105,23 @@ class RowTable {
   torch::Tensor steps_;          // [L], updates of each row
 };
 
+// Rows as a checkpoint holds them, read when they are asked for; one block of them in memory.
+class LearnedRows {
+ public:
+  // Of a checkpoint's folder, rows of `width` numbers.
+  LearnedRows(std::filesystem::path folder, std::int64_t width)
+      : folder_(std::move(folder)), width_(width) {}
+
+  // [B, width] of these samples. Throws CheckpointError naming the file that has them not.
+  torch::Tensor rows(std::span<const std::int64_t> indices);
+
+ private:
+  const torch::Tensor& block(std::int64_t number);
+
+  std::filesystem::path folder_;
+  std::int64_t width_;
+  std::int64_t number_ = -1;
+  torch::Tensor block_;  // [at most RowTable::kBlock, width]
+};
+
 }  // namespace elbow
