@@ -8,12 +8,11 @@
 
 #include "base/text.h"
 #include "launch/cli/commands.h"
-#include "launch/cli/configuration.h"
 #include "launch/cli/image_output.h"
+#include "launch/cli/samples_of_run.h"
 #include "launch/cli/used_model.h"
 #include "trainer/comm/together.h"
 #include "trainer/evaluation/pictures.h"
-#include "trainer/training/training_set.h"
 
 namespace elbow {
 namespace {
@@ -26,24 +25,12 @@ struct ReconstructArguments {
 };
 
 // What the run held out, else what it trained on, for a model that is given nothing else.
-SampleRange take_data_of_run(UsedModel& model) {
-  Configuration configuration;
-  OptionTable table = configuration.table();
-  table.apply_file(model.paths.configuration());
-  const auto set = std::make_shared<TrainingSet>(
-      configuration.data, static_cast<std::uint64_t>(configuration.training.seed));
-  const bool held_out = set->has_validation();
-  model.given.emplace(GivenData{held_out ? set->validation_images() : set->images(), std::nullopt});
-  if (needs_labels(model.saved)) {
-    model.given->labels.emplace(held_out ? *set->validation_labels() : *set->labels());
-  }
-  require_fitting(model.given->data, model.observation());
+SampleRange take_samples_of_run(UsedModel& model) {
+  SamplesOfRun samples = samples_of_run(model.paths, model.saved, RunPart::kHeldOut);
+  model.given.emplace(std::move(samples.given));
+  if (!needs_labels(model.saved)) model.given->labels.reset();
   model.data_fingerprint = model.given->fingerprint();
-  if (held_out) {
-    return {set->validation_count(),
-            [set](std::int64_t i) { return set->validation_range().index_of(i); }};
-  }
-  return {set->order().size(), [set](std::int64_t i) { return set->split().training(i); }};
+  return samples.range;
 }
 
 // Rows of originals, each above its reconstructions.
@@ -94,7 +81,7 @@ void run_reconstruct(const ReconstructArguments& arguments, Communicator& comm) 
   ImageOutput output;
   together(comm, [&] {
     require_codes(model);
-    range = model.given ? first_samples(model.given->data.size()) : take_data_of_run(model);
+    range = model.given ? first_samples(model.given->data.size()) : take_samples_of_run(model);
     output = image_output(model, arguments.use.output, "reconstructions.png", comm.rank() == 0);
     const std::int64_t all = output.is_table() ? range.count : kShown;
     range.count = std::min(range.count, arguments.count > 0 ? arguments.count : all);
