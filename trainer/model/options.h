@@ -40,8 +40,8 @@ struct ModelOptions {
   std::int64_t class_code = 256;   // of lord, and the next two
   double noise = 1.0;
   double distillation = 1.0;
-  std::int64_t fit_steps = 1000;  // of a q that is fitted to a sample
-  double fit_rate = 1e-2;
+  std::int64_t fit_steps = 200;   // of a q that is fitted to a sample
+  double fit_rate = 0.1;
 };
 
 void declare(OptionTable& table, ModelOptions& options);

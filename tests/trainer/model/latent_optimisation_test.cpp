@@ -24,6 +24,7 @@ ModelOptions linear_options(std::int64_t latent) {
   options.latent = latent;
   options.widths = {};
   options.fit_steps = 3000;
+  options.fit_rate = 1e-2;
   return options;
 }
 
