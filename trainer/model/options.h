@@ -40,7 +40,7 @@ struct ModelOptions {
   std::int64_t class_code = 256;   // of lord, and the next two
   double noise = 1.0;
   double distillation = 1.0;
-  std::int64_t fit_steps = 200;   // of a q that is fitted to a sample
+  std::int64_t fit_steps = 200;  // of a q that is fitted to a sample
   double fit_rate = 0.1;
 };
 
