@@ -432,6 +432,14 @@ def check_figures(model, x, c, output, figures):
     same(kl, figures["kl"], "KL")
 
 
+def check_lord(model, x, figures):
+    """Content and condition, as the encoders read them."""
+    z = model.network("content_encoder", x, None)
+    variance = model.about["procedure"]["noise"] ** 2
+    same(0.5 * (z**2 + variance - 1 - math.log(variance)).sum(1), figures["kl"], "KL")
+    return z, model.network("class_encoder", x, None)
+
+
 def check_run(folder, data, images, labels, figures, picture):
     import h5py
 
@@ -441,11 +449,15 @@ def check_run(folder, data, images, labels, figures, picture):
         c = model.c(file[labels][:]) if labels != "-" else None
     with h5py.File(figures) as file:
         columns = {name: file[name][:] for name in file}
-    output = model.network("encoder", x, c) if "encoder" in model.parts else None
-    check_figures(model, x, c, output, columns)
+    if model.about["kind"] == "lord":
+        z, c = check_lord(model, x, columns)
+    else:
+        output = model.network("encoder", x, c) if "encoder" in model.parts else None
+        check_figures(model, x, c, output, columns)
+        z = None if output is None or picture == "-" else model.posterior_mean(output)
     if picture == "-":
         return
-    mean = model.likelihood_mean(model.network("decoder", model.posterior_mean(output), c))
+    mean = model.likelihood_mean(model.network("decoder", z, c))
     shown = 255 * model.display(mean)
     pixels = reconstructions(pathlib.Path(picture), 20, model.about["observation"]["shape"])
     error = abs(shown[:20] - pixels).max()

@@ -4,6 +4,7 @@
 
 #include "trainer/model/architecture.h"
 #include "trainer/model/likelihood.h"
+#include "trainer/model/lord.h"
 #include "trainer/model/prior.h"
 
 namespace elbow {
@@ -113,6 +114,13 @@ Json procedure_json(const ModelFile& file) {
              "output as well"},
             {"scale", 2 / (whole ? (levels - 1) / levels : 1.0)},
             {"transposed", file.options.ordering == "columns"}};
+  }
+  if (kind == "lord") {
+    return {{"decoder_condition",
+             "scale c classes.weight of the labelled class, or what class_encoder reads from x"},
+            {"scale", Lord::kEmbeddingScale},
+            {"posterior", "N(content_encoder(x), noise^2 I)"},
+            {"noise", file.options.noise}};
   }
   return Json::object();
 }

@@ -7,8 +7,6 @@
 namespace elbow {
 namespace {
 
-constexpr double kEmbeddingScale = 10;
-
 torch::Tensor half_square(const torch::Tensor& difference) {
   return 0.5 * difference.square().sum(1);
 }

@@ -57,8 +57,9 @@ class Lord : public LatentProcedure {
                              const RunNoise& noise) const override;
   std::string summary() const override;
 
-  // c [B, K] -> [B, E]. Scaled, so that an embedding moves ten times as fast as other parameters
-  // under the same rate, as in the paper.
+  // c [B, K] -> [B, E], c times classes.weight times this scale, by which an embedding moves ten
+  // times as fast as other parameters under the same rate, as in the paper.
+  static constexpr double kEmbeddingScale = 10;
   torch::Tensor embedding(const torch::Tensor& c) const;
 
  protected:
