@@ -80,7 +80,7 @@ View synthetic_view(const SyntheticImport& import, std::int64_t azimuth, std::in
   };
   const double raised =
       import.elevations == 1 ? kSpread / 2 : share(elevation, kSpread, import.elevations - 1);
-  return {share(azimuth, 360, import.azimuths), kLowest + raised};
+  return {share(azimuth, 360, import.azimuths), kLowest + raised, import.light};
 }
 
 std::vector<Imported> import_synthetic(const SyntheticImport& import) {

@@ -21,6 +21,7 @@ struct SyntheticImport {
   std::int64_t elevations = 4;  // 1 to 90, see synthetic_view
   std::int64_t size = 64;       // pixels: 8 to 512
   std::uint64_t seed = 1;       // other seeds are other cars
+  Light light = Light::kCamera;
 };
 
 // Azimuth a * 360 / azimuths, elevation 5 + e * 36 / (elevations - 1) degrees; a single elevation

@@ -22,8 +22,9 @@ constexpr Integer kDecalLift = 3000;    // of the depth below: about 40 mm towar
 constexpr Integer kUnit = 1 << 14;      // length of a normal
 constexpr Integer kAmbient = kUnit * 45 / 100;
 constexpr Integer kDiffuse = kUnit * 62 / 100;
-// Towards the light: right, up, to the camera; of length kUnit.
-constexpr std::array<Integer, 3> kLight{-7000, 10900, 10050};
+// Towards the light, of length kUnit: right, up and to the camera; or x, y and z of the solid.
+constexpr std::array<Integer, 3> kCameraLight{-7000, 10900, 10050};
+constexpr std::array<Integer, 3> kSceneLight{10281, 8626, 9398};
 
 // Fixed point: Q30 has 30 binary digits behind the point.
 constexpr int kTrigonometry = 30;
@@ -112,7 +113,7 @@ class Camera {
   Integer width_;  // of the picture
 };
 
-Colour lit(const Face& face, const Camera& camera) {
+Colour lit(const Face& face, const Camera& camera, Light light) {
   const auto& [a, b, c] = face.corners;
   const SolidPoint u{b.x - a.x, b.y - a.y, b.z - a.z};
   const SolidPoint v{c.x - a.x, c.y - a.y, c.z - a.z};
@@ -121,12 +122,16 @@ Colour lit(const Face& face, const Camera& camera) {
       std::max<Integer>(1, root(static_cast<std::uint64_t>(
                                normal.x * normal.x + normal.y * normal.y + normal.z * normal.z)));
   normal = {normal.x * kUnit / length, normal.y * kUnit / length, normal.z * kUnit / length};
-  const std::array<Integer, 3> seen = camera.turned(normal);
   Integer cosine = 0;
-  for (std::size_t i = 0; i < 3; ++i) cosine += (seen[i] >> kLength) * kLight[i];
-  const Integer light = kAmbient + kDiffuse * std::max<Integer>(0, cosine / kUnit) / kUnit;
-  const auto shade = [light](std::uint8_t value) {
-    return static_cast<std::uint8_t>(std::min<Integer>(255, value * light / kUnit));
+  if (light == Light::kCamera) {
+    const std::array<Integer, 3> seen = camera.turned(normal);
+    for (std::size_t i = 0; i < 3; ++i) cosine += (seen[i] >> kLength) * kCameraLight[i];
+  } else {
+    cosine = normal.x * kSceneLight[0] + normal.y * kSceneLight[1] + normal.z * kSceneLight[2];
+  }
+  const Integer strength = kAmbient + kDiffuse * std::max<Integer>(0, cosine / kUnit) / kUnit;
+  const auto shade = [strength](std::uint8_t value) {
+    return static_cast<std::uint8_t>(std::min<Integer>(255, value * strength / kUnit));
   };
   return {shade(face.colour.red), shade(face.colour.green), shade(face.colour.blue)};
 }
@@ -236,10 +241,10 @@ void render(std::span<const Face> faces, const View& view, int size,
     const std::array<Corner, 3> corners{camera.project(a), camera.project(c), camera.project(b)};
     switch (face.kind) {
       case Face::Kind::kSurface:
-        canvas.fill(corners, lit(face, camera), 0);
+        canvas.fill(corners, lit(face, camera, view.light), 0);
         break;
       case Face::Kind::kDecal:
-        canvas.fill(corners, lit(face, camera), kDecalLift);
+        canvas.fill(corners, lit(face, camera, view.light), kDecalLift);
         break;
       case Face::Kind::kShadow:
         canvas.fill(corners, face.colour, -kDecalLift);

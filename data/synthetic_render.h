@@ -33,18 +33,23 @@ struct Face {
   Kind kind = Kind::kSurface;
 };
 
+// What the light is fixed to: the camera, so that a mirror image is lit like its original; or the
+// scene, over the front and left of the solid, so that opposite sides differ.
+enum class Light { kCamera, kScene };
+
 // Where the camera is, in degrees: azimuth 0 looks at the front (+x), 90 at the left side (+y);
 // elevation 0 lies in the ground, 90 above.
 struct View {
   double azimuth = 0;
   double elevation = 0;
+  Light light = Light::kCamera;
 };
 
 inline constexpr int kSmallestRender = 8;
 inline constexpr int kLargestRender = 512;
 
 // Draws faces within 3 m of the origin (and 2 m above the ground) on white: perspective from 14 m,
-// a depth buffer, flat shading after Lambert by a light fixed to the camera, 4 x 4 samples a pixel.
+// a depth buffer, flat shading after Lambert by one distant light, 4 x 4 samples a pixel.
 // `pixels`: [size, size, 3]. Pure, so safe from any thread. Throws ConfigError on angles that are
 // not finite, an elevation outside [-90, 90], or a size outside the bounds above.
 void render(std::span<const Face> faces, const View& view, int size,

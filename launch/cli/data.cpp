@@ -81,6 +81,14 @@ void add_synthetic_command(CLI::App& import, Action& action) {
                       "heights from 5 to 41 degrees, up to 90 [4]");
   command->add_option("--size", arguments->size, "pixels along an edge, 8 to 512 [64]");
   command->add_option("--seed", arguments->seed, "other seeds are other cars [1]");
+  command
+      ->add_option_function<std::string>(
+          "--light",
+          [arguments](const std::string& name) {
+            arguments->light = name == "scene" ? Light::kScene : Light::kCamera;
+          },
+          "what the light is fixed to: camera, or scene (opposite sides differ) [camera]")
+      ->check(CLI::IsMember({"camera", "scene"}));
   command->callback([arguments, &action] {
     action = on_rank_0([arguments] { tell(arguments->output, import_synthetic(*arguments)); });
   });

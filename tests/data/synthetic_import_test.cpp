@@ -136,6 +136,19 @@ TEST(Render, ShadingFollowsTheCosine) {
   }
 }
 
+// Of a light fixed to the scene, (10281, 8626, 9398) / 2^14, it does not matter from where one
+// looks.
+TEST(Render, ALightOfTheSceneStaysWhereItIs) {
+  const std::size_t centre = (kSize / 2 * kSize + kSize / 2) * 3;
+  for (const double azimuth : {-60.0, 0.0, 45.0}) {
+    const Picture front = draw(square({200, 100, 50}, 0), {azimuth, 20, Light::kScene});
+    EXPECT_NEAR(front[centre], 200 * (0.45 + 0.62 * 10281 / 16384), 1.5) << azimuth;
+  }
+  std::vector<Face> back = square({200, 100, 50}, 0);
+  for (Face& face : back) std::swap(face.corners[1], face.corners[2]);
+  EXPECT_NEAR(draw(back, {180, 20, Light::kScene})[centre], 200 * 0.45, 1.5);
+}
+
 TEST(Render, BadViewsAndSizesAreRefused) {
   const double infinity = std::numeric_limits<double>::infinity();
   for (const View& view : {View{infinity, 0}, View{std::nan(""), 0}, View{0, 90.5},
@@ -314,6 +327,17 @@ TEST_F(SyntheticImportTest, TheSameFileTwice) {
   std::filesystem::remove(folder_ / "cars.h5");
   import_synthetic(job());
   EXPECT_EQ(bytes(), first);
+}
+
+TEST_F(SyntheticImportTest, TheLightIsThatOfTheScene) {
+  SyntheticImport import = job();
+  import.light = Light::kScene;
+  import_synthetic(import);
+  const DataSet images = DataSet::open({folder_ / "cars.h5:/cars/images"});
+  Picture stored(16 * 16 * 3);
+  images.read(std::vector{std::int64_t{7}}, reinterpret_cast<std::byte*>(stored.data()));
+  EXPECT_EQ(stored, draw(0, {180, 41, Light::kScene}, 1, 16));
+  EXPECT_NE(stored, draw(0, {180, 41}, 1, 16));
 }
 
 TEST_F(SyntheticImportTest, OneElevationIsInTheMiddle) {

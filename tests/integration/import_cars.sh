@@ -22,6 +22,10 @@ expect 2 "$elbow" data import synthetic --output c.h5 --models 0
 says "--models 0 must be from 1"
 expect 2 "$elbow" data import synthetic --output c.h5 --size 1000
 says "--size 1000 must be from 8 to 512"
+expect 0 "${synthetic[@]}" --output light.h5 --light scene
+cmp -s light.h5 b.h5 && fail "--light has no effect"
+expect 2 "$elbow" data import synthetic --output c.h5 --light bright
+says "--light"
 expect 2 "$elbow" data import synthetic --output c.h5 --azimuths many
 says "--azimuths"
 [[ ! -e c.h5 ]] || fail "a refused command wrote a file"
