@@ -30,7 +30,7 @@ fetch() { python3 -c 'import sys, urllib.request; sys.stdout.write(urllib.reques
 # start_gateway: a Pushgateway at $gateway.
 start_gateway() {
   gateway=http://127.0.0.1:$(free_port)
-  prometheus-pushgateway --web.listen-address="${gateway#http://}" >gateway.log 2>&1 &
+  prometheus-pushgateway --web.listen-address="${gateway#http://}" --persistence.file= >gateway.log 2>&1 &
   started+=($!)
   within 10 "the gateway answers" fetch "$gateway/-/ready"
 }

@@ -1,0 +1,106 @@
+"""Asks a Prometheus every query of the dashboards, with Grafana's macros and variables put in as Grafana would: each must
+have an answer. What each panel must have is looked at as well: a title of its own, a description, a unit."""
+import argparse
+import json
+import math
+import pathlib
+import re
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+
+def load(path):
+    return json.loads(pathlib.Path(path).read_text())
+
+
+def panels_of(board):
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def problems_of(path, board):
+    names = [variable["name"] for variable in board["templating"]["list"]]
+    if names != ["datasource", "run", "rank"]:
+        yield f"{path}: the variables are {names}"
+    titles = [panel["title"] for panel in panels_of(board)]
+    if len(set(titles)) != len(titles) or not titles:
+        yield f"{path}: panels without a title of their own: {titles}"
+    taken = set()
+    for panel in board["panels"]:
+        where = panel["gridPos"]
+        cells = {(x, y) for x in range(where["x"], where["x"] + where["w"]) for y in range(where["y"], where["y"] + where["h"])}
+        if taken & cells or max(x for x, _ in cells) >= 24:
+            yield f"{path}: {panel['title']} lies on another panel, or outside"
+        taken |= cells
+    for panel in panels_of(board):
+        if not panel.get("description") or not panel["fieldConfig"]["defaults"].get("unit") or not panel.get("targets"):
+            yield f"{path}: {panel['title']} lacks a description, a unit or a query"
+
+
+def substituted(expression, run, rank, interval):
+    for macro, value in (("$__rate_interval", interval), ("$run", run), ("$rank", rank)):
+        expression = expression.replace(macro, value)
+    if "$" in expression:
+        sys.exit(f"a macro that is not known here: {expression}")
+    return expression
+
+
+def values(prometheus, expression):
+    """The values of the series that answer; those that are not numbers don't count."""
+    url = prometheus + "/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        result = json.load(answer)["data"]["result"]
+    found = [float(series["value"][1]) for series in result]
+    return [value for value in found if math.isfinite(value)]
+
+
+def queries(boards, arguments):
+    for board in boards.values():
+        for panel in panels_of(board):
+            for target in panel["targets"]:
+                expression = substituted(target["expr"], arguments.run, arguments.rank, arguments.interval)
+                yield f"{board['title']} / {panel['title']}", expression, target["legendFormat"]
+
+
+def check_legends(boards):
+    """The labels that legends name are in the series; asked once the queries have answers."""
+    for name, _, legend in boards:
+        if not legend or re.search(r"{{\s*}}", legend):
+            sys.exit(f"{name}: a series without a legend")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("boards", nargs="+")
+    parser.add_argument("--prometheus", required=True)
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--rank", default="(0|1)")
+    parser.add_argument("--interval", default="10s")
+    parser.add_argument("--wait", type=float, default=0, help="seconds in which all must have had an answer")
+    parser.add_argument("--panel", help="print the values of the panel with this title, and look at no other")
+    arguments = parser.parse_args()
+    boards = {path: load(path) for path in arguments.boards}
+    asked = list(queries(boards, arguments))
+    if arguments.panel:
+        for name, expression, _ in asked:
+            if name.endswith(f" / {arguments.panel}"):
+                print(*values(arguments.prometheus, expression))
+        return
+    problems = [problem for path, board in boards.items() for problem in problems_of(path, board)]
+    check_legends(asked)
+    deadline = time.monotonic() + arguments.wait
+    empty = asked
+    while empty:
+        empty = [query for query in empty if not values(arguments.prometheus, query[1])]
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    problems += [f"{name} has no data: {expression}" for name, expression, _ in empty]
+    for problem in problems:
+        print(problem)
+    print(f"{len(asked)} queries of {sum(len(panels_of(board)) for board in boards.values())} panels")
+    sys.exit(1 if problems else 0)
+
+
+main()
