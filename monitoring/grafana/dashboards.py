@@ -180,8 +180,9 @@ def health():
             curve("Ranks that answer", "To Prometheus, beside those that the job has.", "none",
                   {"{{run}}, answering": f'count by (run) (up{{job="elbow", {RUNS}}} == 1)',
                    "{{run}}, in the job": f"max by (run) (elbow_world_size{{{RUNS}}})"}, least=0),
-            curve("Steps in the last minute", "A hang is 0 on every rank; validations make gaps.", "none",
-                  {by_rank: f"sum by (run, rank) (increase(elbow_steps_total{{{RANKS}}}[1m]))"}, least=0),
+            curve("Steps a second, by rank", "As each rank counts the job's steps: a hang is 0 on every rank that answers; "
+                  "validations make gaps.", "suffix: steps/s",
+                  {by_rank: f"sum by (run, rank) (rate(elbow_steps_total{{{RANKS}}}[$__rate_interval]))"}, least=0),
             curve("Time to answer Prometheus", "Of each rank's metrics. A rank that is stopped or swaps does not answer.",
                   "s", {"{{run}} {{instance}}": f'scrape_duration_seconds{{job="elbow", {RUNS}}}'}, least=0),
             curve("Not finite, left out", "Steps and samples without an update, since this process started.", "none",

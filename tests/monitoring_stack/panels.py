@@ -1,5 +1,6 @@
-"""Asks a Prometheus every query of the dashboards, with Grafana's macros and variables put in as Grafana would: each must
-have an answer. What each panel must have is looked at as well: a title of its own, a description, a unit."""
+"""Asks a Prometheus every query of the dashboards, with Grafana's macros and variables put in as Grafana would: each
+must have an answer, with the labels that its legend names. What each panel must have is looked at as well: a title of
+its own, a description, a unit."""
 import argparse
 import json
 import math
@@ -46,13 +47,13 @@ def substituted(expression, run, rank, interval):
     return expression
 
 
-def values(prometheus, expression):
-    """The values of the series that answer; those that are not numbers don't count."""
+def series_of(prometheus, expression):
+    """The series that answer, as labels and value; a value that is not a number doesn't count."""
     url = prometheus + "/api/v1/query?" + urllib.parse.urlencode({"query": expression})
     with urllib.request.urlopen(url, timeout=10) as answer:
         result = json.load(answer)["data"]["result"]
-    found = [float(series["value"][1]) for series in result]
-    return [value for value in found if math.isfinite(value)]
+    found = [(series["metric"], float(series["value"][1])) for series in result]
+    return [(labels, value) for labels, value in found if math.isfinite(value)]
 
 
 def queries(boards, arguments):
@@ -63,11 +64,11 @@ def queries(boards, arguments):
                 yield f"{board['title']} / {panel['title']}", expression, target["legendFormat"]
 
 
-def check_legends(boards):
-    """The labels that legends name are in the series; asked once the queries have answers."""
-    for name, _, legend in boards:
-        if not legend or re.search(r"{{\s*}}", legend):
-            sys.exit(f"{name}: a series without a legend")
+def is_answered(prometheus, query):
+    """A series without any labels is a stand-in for none, such as vector(0)."""
+    _, expression, legend = query
+    named = set(re.findall(r"{{(\w+)}}", legend))
+    return any(not labels or named <= labels.keys() for labels, _ in series_of(prometheus, expression))
 
 
 def main():
@@ -85,18 +86,17 @@ def main():
     if arguments.panel:
         for name, expression, _ in asked:
             if name.endswith(f" / {arguments.panel}"):
-                print(*values(arguments.prometheus, expression))
+                print(*(value for _, value in series_of(arguments.prometheus, expression)))
         return
     problems = [problem for path, board in boards.items() for problem in problems_of(path, board)]
-    check_legends(asked)
     deadline = time.monotonic() + arguments.wait
     empty = asked
     while empty:
-        empty = [query for query in empty if not values(arguments.prometheus, query[1])]
+        empty = [query for query in empty if not is_answered(arguments.prometheus, query)]
         if time.monotonic() > deadline:
             break
         time.sleep(0.5)
-    problems += [f"{name} has no data: {expression}" for name, expression, _ in empty]
+    problems += [f"{name} has no data, or not the labels of '{legend}': {expression}" for name, expression, legend in empty]
     for problem in problems:
         print(problem)
     print(f"{len(asked)} queries of {sum(len(panels_of(board)) for board in boards.values())} panels")

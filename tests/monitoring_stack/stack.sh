@@ -63,7 +63,8 @@ start_prometheus() {
 ask() { promtool query instant "$prometheus" "$1" 2>/dev/null | sed -n 's/.*=> \([^ ]*\) .*/\1/p'; }
 answers() { [[ -n $(ask "$1") ]]; }
 
-fires() { within "${2:-60}" "alert $1 fires" answers "ALERTS{alertname=\"$1\", alertstate=\"firing\"}"; }
+# fires ALERT RUN [, OTHER="LABELS"]: within a minute.
+fires() { within 60 "alert $1 fires for $2" answers "ALERTS{alertname=\"$1\", alertstate=\"firing\", run=\"$2\"${3:-}}"; }
 is_silent() {
   checks=$((checks + 1))
   ! answers "ALERTS{alertname=\"$1\", alertstate=\"firing\"}" || fail "alert $1 fires without a cause"
