@@ -1,0 +1,46 @@
+// Job scripts for Slurm, as text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace elbow {
+
+// What a job asks for. Empty or 0: not asked for.
+struct JobRequest {
+  std::string name;
+  std::int64_t nodes = 1;
+  std::int64_t ranks = 0;  // of a node; 0: one, or one a GPU
+  std::int64_t cores = 1;  // of a rank
+  std::int64_t gpus = 0;   // of a node
+  std::string time;        // "11.5 h", or as Slurm writes it
+  std::string partition;
+  std::string account;
+  std::string qos;
+  std::string memory;  // of a node, as Slurm writes it
+  std::string output;
+  std::vector<std::string> sbatch;  // more options of sbatch, word for word
+  std::vector<std::string> before;  // lines of shell, before anything is started
+  std::string launcher = "srun";    // or mpirun
+  std::string notice = "2 min";     // from the signal to the time limit
+  std::int64_t restarts = 10;       // after failures
+  std::int64_t at_once = 0;         // members of a sweep; 0: all
+};
+
+// A member of a sweep: what its command has beside the words that all have.
+using Words = std::vector<std::string>;
+
+// One word of shell: 'it'\''s', or the bare word where nothing needs a quote. Control characters
+// are written as escapes, so that a word never takes more than a line.
+std::string shell_word(const std::string& word);
+std::string shell_words(const Words& words);
+
+// The whole script. `command` is the program and its arguments; `members` is empty but for a sweep;
+// `origin` says what printed it. A training is told of its end in time, goes back to the queue when
+// it was stopped or failed, and goes on; any other command is simply run. Throws ConfigError.
+std::string job_script(const JobRequest& request, const Words& command,
+                       const std::vector<Words>& members, bool training, const std::string& origin);
+
+}  // namespace elbow
