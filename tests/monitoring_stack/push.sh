@@ -26,6 +26,10 @@ expect 2 "${push[@]}" localhost a/run
 says "is no URL"
 expect 4 "${push[@]}" http://127.0.0.1:9 .
 says "run.json cannot be read"
+mkdir later
+echo '{"format_version": 2}' >later/run.json
+expect 4 "${push[@]}" http://127.0.0.1:9 later
+says "is not of format version 1"
 
 start_gateway
 expect 0 "${push[@]}" "$gateway" a/run b/run stopped "failed \"/é"
@@ -53,6 +57,9 @@ for name in a b; do
     "$(grep '"elbo"' "$name/run/metrics.jsonl" | tail -n 1 | sed 's/.*"elbo":\([^,]*\),.*/\1/')"
 done
 is "$(value elbow_result_ranks "$PWD/a/run")" 2
+is "$(value elbow_result_step "$PWD/a/run")" 16
+is "$(value elbow_result_validation_elbo_nats "$PWD/a/run")" \
+  "$(grep '"best":1' a/run/metrics.jsonl | tail -n 1 | sed 's/.*"validation_elbo":\([^,]*\),.*/\1/')"
 for what in elbo log_likelihood kl standard_error; do
   is "$(value elbow_result_nats 'evaluation="evaluation"' "figure=\"$what\"")" "$(figure a/run/evaluation.json $what)"
 done
