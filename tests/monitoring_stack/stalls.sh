@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Stalls injected into real runs: a throttled rank, slow reads, a rank that is stopped, a killed job, steps that are not
-# finite, checkpoints that crawl. Each time the panel that should show it does, and the alert that should fire fires, and is
-# silent before.
+# finite, checkpoints that crawl, a run that has failed. Each time the panel that should show it does, and the alert that
+# should fire fires, and is silent before.
 # STACK_TOOLS: where slow_reads.so is, FAULT_TOOLS: where the helpers of tests/faults are; found beside the program in a
 # build tree.
 source "${BASH_SOURCE[0]%/*}/stack.sh"
@@ -27,6 +27,7 @@ every = "never"
 [checkpoint]
 every = "1 s"
 TOML
+start_gateway
 start_prometheus 8
 
 # start_run NAME FLAGS OF mpirun... -- OPTIONS...: on two ranks, listed; $job is mpirun.
@@ -136,4 +137,12 @@ checks=$((checks + 1))
 [[ -z $(ls stack/targets/live.json 2>/dev/null) ]] || fail "the entry of the killed job is still there"
 calm ElbowRankMissing
 for alert in ElbowNoProgress ElbowCheckpointFailed ElbowRunFailed; do is_silent "$alert"; done
+
+# --- a run that such a step has ended: nothing is left to be scraped but what is pushed ---------------------------------
+
+expect 1 "$elbow" train --config c.toml --run ended --data.train huge.h5:/train/images --data.validation 0 --data.values raw
+says "is no longer finite"
+expect 0 "$monitoring/push" ended --gateway "$gateway"
+fires ElbowRunFailed ended
+shows training "How it ended" ended '0|1' 'v == 1'
 finish
