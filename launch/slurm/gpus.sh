@@ -31,16 +31,15 @@ while kill -0 "$job" 2>/dev/null; do wait "$job"; done
 wait "$job"
 status=$?
 
-case $status in
-  0) exit 0 ;;
-  2 | 3 | 4)
-    echo "elbow slurm: exit code $status: starting again would not mend that; see the message above" >&2
-    exit "$status"
-    ;;
-esac
-[[ $notice != end ]] || exit "$status"
-if ((status != 75 && ${SLURM_RESTART_COUNT:-0} >= restarts)); then
-  echo "elbow slurm: exit code $status, and $SLURM_RESTART_COUNT restarts are enough: see the messages above; sbatch goes on with the run" >&2
+starts_before=${SLURM_RESTART_COUNT:-0}
+[[ $status != 0 && $notice != end ]] || exit "$status"
+# 4 at first says that the run directory is not usable; later, it may be that ranks of a lost node still hold it.
+if ((status == 2 || status == 3 || (status == 4 && starts_before == 0))); then
+  echo "elbow slurm: exit code $status: starting again would not mend that; see the message above" >&2
+  exit "$status"
+fi
+if ((status != 75 && starts_before >= restarts)); then
+  echo "elbow slurm: exit code $status, and $starts_before restarts are enough: see the messages above; sbatch goes on with the run" >&2
   exit "$status"
 fi
 echo "elbow slurm: exit code $status: back to the queue; the run goes on from its newest checkpoint"

@@ -75,6 +75,12 @@ kill_rank() {
 }
 
 cut_link() { ip -n "$CLUSTER-$1" link set eth0 down; }
+power_off() {
+  local pids
+  cut_link "$1"
+  mapfile -t pids < <(ip netns pids "$CLUSTER-$1")
+  kill -KILL "${pids[@]}"
+}
 mend_link() { ip -n "$CLUSTER-$1" link set eth0 up; }
 
 # wait_until SECONDS WHAT COMMAND...: until the command succeeds.

@@ -40,7 +40,8 @@ ends() {
 }
 ends 0 0 0
 for code in 2 3 4; do ends $code 0 0; done
-for code in 1 5 137; do
+for code in 2 3; do ends $code 1 0; done
+for code in 1 4 5 137; do
   ends $code 2 1
   ends $code 3 0
 done

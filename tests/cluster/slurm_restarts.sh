@@ -89,4 +89,14 @@ wait_until 120 "the node is given up" eval '[[ $(on head sinfo -h -n n2 -o %t) =
 comes_back n1 n3
 ends_exact lost
 [[ $(field NodeList) == 'n[1,3]' ]] || fail "it went on on $(field NodeList)"
+
+# A node dies, and with it rank 0 and the job's shell.
+submit dead
+[[ $(field NodeList) == 'n[1,3]' ]] || fail "the job is not on n1 and n3 but on $(field NodeList)"
+mend_link n2
+power_off n1
+wait_until 120 "the node is given up" eval '[[ $(on head sinfo -h -n n1 -o %t) == down* ]]'
+comes_back n2 n3
+ends_exact dead
+[[ $(field NodeList) == 'n[2-3]' ]] || fail "it went on on $(field NodeList)"
 finish

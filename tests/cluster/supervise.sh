@@ -37,7 +37,7 @@ rm -rf run
 supervised -n 2
 wait_step run 30
 kill -INT "$job"
-wait_job 20
+wait_job 60
 [[ $status == 75 ]] || fail "exit code $status after SIGINT"
 says "stopped by a signal"
 supervised
@@ -45,19 +45,30 @@ wait_job 120
 [[ $status == 0 ]] || fail "exit code $status at the end"
 exact run reference
 
-# Given up: every start fails after a step or two, and writes no checkpoint.
+# Given up: every start fails and writes no checkpoint.
 rm -rf run
-start head "$supervise" -n 1 --failures 2 --pause 1 -- \
-  sh -c 'mkdir -p run; kill -KILL $$' --run run
-wait_job 30
+start head "$supervise" -n 1 --failures 2 --pause 1 -- sh -c 'mkdir -p run; kill -KILL $$' --run run
+wait_job 90
 [[ $status == 5 ]] || fail "exit code $status instead of 5"
 says "2 times in a row without a new checkpoint: given up"
 # Told to stop while it waits.
 start head "$supervise" -n 1 --pause 100 -- sh -c 'mkdir -p run; kill -KILL $$' --run run
-wait_until 30 "it waits" grep -q "in 100 s" output
+wait_until 60 "it waits" grep -q "in 100 s" output
 kill -TERM "$job"
-wait_job 5
+wait_job 20
 [[ $status == 75 ]] || fail "exit code $status after SIGTERM while it waited"
+# Told to stop, it neither saves nor ends.
+start head "$supervise" -n 1 --patience 1 -- sh -c 'trap "" USR1; touch started; exec sleep 100' --run run
+wait_until 60 "it is started" test -e started
+kill -TERM "$job"
+wait_job 60
+[[ $status == 75 ]] || fail "exit code $status after ranks had to be ended"
+says "ending the ranks as they are"
+# What another job holds is tried again only after a failure.
+rm -rf run
+start head "$supervise" -n 1 --failures 3 --pause 1 -- sh -c 'mkdir run && kill -KILL $$; exit 4' --run run
+wait_job 90
+[[ $status == 5 ]] || fail "exit code $status instead of 5"
 rm -rf run
 
 # Not tried again: what would fail alike.
