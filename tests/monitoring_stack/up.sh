@@ -32,6 +32,10 @@ started+=("$holder")
 within 10 "the port is taken" bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
 expect 1 "${up[@]}"
 says "port $port of 127.0.0.1 cannot be had"
+expect 2 "$monitoring/up" --port 65536
+says "65536 is not from 1 to 65535"
+expect 1 "$monitoring/up" --folder "$PWD/c.toml/state"
+says "c.toml/state cannot be written to (Not a directory): choose another --folder"
 kill "$holder"
 wait "$holder" 2>/dev/null || true
 
@@ -60,6 +64,8 @@ cp up.log output
 says "Prometheus   http://127.0.0.1:$port"
 says "Grafana      http://127.0.0.1:$grafana_port"
 says "--metrics.discovery $folder/targets"
+expect 1 "$monitoring/up" --folder "$folder" --port "$(free_port)"
+says "another monitoring/up is at work in $folder"
 prometheus=http://127.0.0.1:$port
 ELBOW_METRICS_DISCOVERY=$folder/targets "$elbow" train --config c.toml --run found --time-limit '100 s' >found.log 2>&1 </dev/null &
 started+=($!)
