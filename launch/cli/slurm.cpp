@@ -187,19 +187,19 @@ void print_script(SlurmArguments arguments) {
 
   Words rest = command;
   const std::string run = take_option(rest, "--run");
-  if (training && run.empty())
+  if (training && run.empty()) {
     throw ConfigError("--run DIR is missing: the run that the job trains");
+  }
   std::vector<Words> members;
   if (!arguments.vary.empty()) {
-    if (!training)
+    if (!training) {
       throw ConfigError("--vary is for elbow slurm train: it makes a run of each choice");
+    }
     command = rest;
     members = members_of(arguments.vary, run);
-    for (const Words& member : members) {
-      Words whole = command;
-      whole.insert(whole.end(), member.begin(), member.end());
-      require_valid(whole);
-    }
+    Words first = command;  // all have the same options
+    first.insert(first.end(), members.front().begin(), members.front().end());
+    require_valid(first);
   }
   if (arguments.request.name.empty()) {
     arguments.request.name = run.empty() ? "elbow-" + command.front() : job_name(run);
