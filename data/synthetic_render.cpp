@@ -20,11 +20,16 @@ constexpr Integer kDistance = 14000;    // mm from the camera to the point looke
 constexpr Integer kLookAtHeight = 600;  // mm
 constexpr Integer kDecalLift = 3000;    // of the depth below: about 40 mm towards the camera
 constexpr Integer kUnit = 1 << 14;      // length of a normal
-constexpr Integer kAmbient = kUnit * 45 / 100;
-constexpr Integer kDiffuse = kUnit * 62 / 100;
-// Towards the light, of length kUnit: right, up and to the camera; or x, y and z of the solid.
-constexpr std::array<Integer, 3> kCameraLight{-7000, 10900, 10050};
-constexpr std::array<Integer, 3> kSceneLight{10281, 8626, 9398};
+
+struct Lamp {
+  std::array<Integer, 3> towards;  // of length kUnit
+  Integer diffuse;                 // of kUnit, as is ambient
+  Integer ambient;
+};
+// Towards it: right, up and to the camera.
+constexpr Lamp kCameraLamp{{-7000, 10900, 10050}, kUnit * 62 / 100, kUnit * 45 / 100};
+// Towards it: x, y and z of the solid. A sun, harder than the lamp.
+constexpr Lamp kSceneLamp{{12859, 5996, 8192}, kUnit * 85 / 100, kUnit * 30 / 100};
 
 // Fixed point: Q30 has 30 binary digits behind the point.
 constexpr int kTrigonometry = 30;
@@ -122,14 +127,14 @@ Colour lit(const Face& face, const Camera& camera, Light light) {
       std::max<Integer>(1, root(static_cast<std::uint64_t>(
                                normal.x * normal.x + normal.y * normal.y + normal.z * normal.z)));
   normal = {normal.x * kUnit / length, normal.y * kUnit / length, normal.z * kUnit / length};
+  const bool turns = light == Light::kCamera;
+  const Lamp& lamp = turns ? kCameraLamp : kSceneLamp;
+  std::array<Integer, 3> seen{normal.x << kLength, normal.y << kLength, normal.z << kLength};
+  if (turns) seen = camera.turned(normal);
   Integer cosine = 0;
-  if (light == Light::kCamera) {
-    const std::array<Integer, 3> seen = camera.turned(normal);
-    for (std::size_t i = 0; i < 3; ++i) cosine += (seen[i] >> kLength) * kCameraLight[i];
-  } else {
-    cosine = normal.x * kSceneLight[0] + normal.y * kSceneLight[1] + normal.z * kSceneLight[2];
-  }
-  const Integer strength = kAmbient + kDiffuse * std::max<Integer>(0, cosine / kUnit) / kUnit;
+  for (std::size_t i = 0; i < 3; ++i) cosine += (seen[i] >> kLength) * lamp.towards[i];
+  const Integer strength =
+      lamp.ambient + lamp.diffuse * std::max<Integer>(0, cosine / kUnit) / kUnit;
   const auto shade = [strength](std::uint8_t value) {
     return static_cast<std::uint8_t>(std::min<Integer>(255, value * strength / kUnit));
   };

@@ -33,8 +33,8 @@ struct Face {
   Kind kind = Kind::kSurface;
 };
 
-// What the light is fixed to: the camera, so that a mirror image is lit like its original; or the
-// scene, over the front and left of the solid, so that opposite sides differ.
+// What the light is fixed to: the camera; or the scene, a sun from the front, 30 degrees high and 25
+// to the left, so that opposite sides of the solid differ.
 enum class Light { kCamera, kScene };
 
 // Where the camera is, in degrees: azimuth 0 looks at the front (+x), 90 at the left side (+y);

@@ -142,11 +142,11 @@ TEST(Render, ALightOfTheSceneStaysWhereItIs) {
   const std::size_t centre = (kSize / 2 * kSize + kSize / 2) * 3;
   for (const double azimuth : {-60.0, 0.0, 45.0}) {
     const Picture front = draw(square({200, 100, 50}, 0), {azimuth, 20, Light::kScene});
-    EXPECT_NEAR(front[centre], 200 * (0.45 + 0.62 * 10281 / 16384), 1.5) << azimuth;
+    EXPECT_NEAR(front[centre], 200 * (0.30 + 0.85 * 12859 / 16384), 1.5) << azimuth;
   }
   std::vector<Face> back = square({200, 100, 50}, 0);
   for (Face& face : back) std::swap(face.corners[1], face.corners[2]);
-  EXPECT_NEAR(draw(back, {180, 20, Light::kScene})[centre], 200 * 0.45, 1.5);
+  EXPECT_NEAR(draw(back, {180, 20, Light::kScene})[centre], 200 * 0.30, 1.5);
 }
 
 TEST(Render, BadViewsAndSizesAreRefused) {
