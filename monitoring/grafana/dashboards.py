@@ -55,18 +55,20 @@ def number(title, description, unit, queries, width=QUARTER, red_from=None):
     return panel.thresholds(dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
 
 
-def variable(name, label, query):
+def variable(name, label, query, order):
     return (dashboard.QueryVariable(name).label(label).query(query).datasource(SOURCE).multi(True).include_all(True)
             .current(VariableOption(selected=True, text="All", value="$__all"))
-            .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(VariableSort.NUMERICAL_ASC))
+            .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(order))
 
 
 def build(name, description, rows):
     board = (dashboard.Dashboard(f"Elbow: {name}").uid(f"elbow-{name}").description(description).tags(["elbow"])
              .refresh("10s").time("now-1h", "now").timezone("browser").editable().tooltip(DashboardCursorSync.CROSSHAIR)
              .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
-             .with_variable(variable("run", "Run", "label_values({__name__=~\"elbow_step|elbow_result_finished\"}, run)"))
-             .with_variable(variable("rank", "Rank", 'label_values(elbow_step{run=~"$run"}, rank)'))
+             .with_variable(variable("run", "Run", 'label_values({__name__=~"elbow_step|elbow_result_finished"}, run)',
+                                     VariableSort.ALPHABETICAL_ASC))
+             .with_variable(variable("rank", "Rank", 'label_values(elbow_step{run=~"$run"}, rank)',
+                                     VariableSort.NUMERICAL_ASC))
              .link(dashboard.DashboardLink("Elbow").type(DashboardLinkType.DASHBOARDS).tags(["elbow"])
                    .include_vars(True).keep_time(True)))
     for title, panels in rows.items():
