@@ -107,7 +107,7 @@ function axes(x, y, width, height, xLabel, yLabel, integers) {
       draw('line', {class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y(tick), y2: y(tick)}),
       draw('text', {x: MARGIN.left - 8, y: y(tick) + 4, 'text-anchor': 'end'}, y.ticks ? short(tick) : tickText(tick, yTicks)));
   }
-  const xTicks = ticksBetween(x.low, x.high, Math.max(2, Math.floor((width - MARGIN.left) / 85)));
+  const xTicks = ticksBetween(x.low, x.high, Math.max(3, Math.floor((width - MARGIN.left) / 85)));
   for (const tick of xTicks) {
     group.append(draw('line', {class: 'axis', x1: x(tick), x2: x(tick), y1: bottom, y2: bottom + 4}),
       draw('text', {x: x(tick), y: bottom + 17, 'text-anchor': 'middle'}, tickText(tick, xTicks)));
