@@ -38,6 +38,8 @@ void add_interpolate_command(CLI::App& program, Action& action);
 void add_swap_command(CLI::App& program, Action& action);
 void add_export_command(CLI::App& program, Action& action);
 void add_report_command(CLI::App& program, Action& action);
+void add_status_command(CLI::App& program, Action& action);
+void add_list_command(CLI::App& program, Action& action);
 void add_doctor_command(CLI::App& program, Action& action);
 void add_slurm_command(CLI::App& program, Action& action);
 

@@ -63,6 +63,8 @@ void set_up(CLI::App& program, Action& action) {
   add_swap_command(program, action);
   add_export_command(program, action);
   add_report_command(program, action);
+  add_status_command(program, action);
+  add_list_command(program, action);
   add_doctor_command(program, action);
   add_slurm_command(program, action);
   program.footer(kFirstSession);  // after the sub-commands, which would inherit it

@@ -1,0 +1,139 @@
+#include "trainer/run/run_metrics.h"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <fstream>
+#include <string>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace elbow {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+// About 40,000 lines.
+constexpr std::uintmax_t kLongestEnd = 16 << 20;
+constexpr std::size_t kLongestLine = 65536;
+constexpr std::size_t kLinesForRate = 50;
+
+std::optional<double> number(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_number()) return std::nullopt;
+  return found->get<double>();
+}
+
+std::optional<std::int64_t> whole_number(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_number_integer()) return std::nullopt;
+  const auto value = found->get<std::int64_t>();
+  return value < 0 ? std::nullopt : std::optional(value);
+}
+
+std::optional<RunFigures> figures_of(const Json& json) {
+  if (!json.is_object()) return std::nullopt;
+  const auto step = whole_number(json, "step");
+  const auto samples = whole_number(json, "samples");
+  const auto epoch = whole_number(json, "epoch");
+  if (!step || !samples || !epoch) return std::nullopt;
+  RunFigures figures{*step, *samples, *epoch, {}, {}, 0};
+  const bool validation = json.contains("validation_count");
+  figures.elbo = number(json, validation ? "validation_elbo" : "elbo");
+  if (validation) figures.log_likelihood = number(json, "validation_log_likelihood");
+  const auto time = json.find("time");
+  if (time != json.end() && time->is_object()) {
+    figures.seconds = number(*time, "seconds").value_or(0);
+  }
+  return figures;
+}
+
+// What the lines are gathered into, from the first to the last.
+class Gathered {
+ public:
+  void add(const Json& json) {
+    const auto figures = figures_of(json);
+    if (!figures) return;
+    note_place(*figures);
+    if (json.contains("validation_count")) {
+      metrics_.validation = figures;
+      if (number(json, "best").value_or(0) == 1) metrics_.best = figures;
+    } else {
+      metrics_.training = figures;
+    }
+  }
+
+  RunMetrics metrics() {
+    const auto& first = recent_.empty() ? RunFigures{} : recent_.front();
+    const auto& last = recent_.empty() ? RunFigures{} : recent_.back();
+    if (last.seconds > first.seconds && last.samples > first.samples) {
+      metrics_.samples_per_second =
+          static_cast<double>(last.samples - first.samples) / (last.seconds - first.seconds);
+    }
+    if (last.epoch > 0) metrics_.samples_per_epoch = samples_per_epoch_;
+    return metrics_;
+  }
+
+ private:
+  void note_place(const RunFigures& figures) {
+    // A session that goes on begins to count anew.
+    if (!recent_.empty() && figures.seconds < recent_.back().seconds) {
+      recent_.clear();
+      metrics_.longest_gap = 0;
+    }
+    if (!recent_.empty()) {
+      metrics_.longest_gap =
+          std::max(metrics_.longest_gap, figures.seconds - recent_.back().seconds);
+    }
+    recent_.push_back(figures);
+    if (recent_.size() > kLinesForRate) recent_.pop_front();
+    // Of epochs 0 to e no more than e + 1 have been seen.
+    if (figures.samples > 0) {
+      samples_per_epoch_ =
+          std::max(samples_per_epoch_, (figures.samples - 1) / (figures.epoch + 1) + 1);
+    }
+  }
+
+  RunMetrics metrics_;
+  std::deque<RunFigures> recent_;
+  std::int64_t samples_per_epoch_ = 0;
+};
+
+}  // namespace
+
+RunMetrics read_run_metrics(const fs::path& path) {
+  std::error_code error;
+  const auto status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) return {};
+  const auto size = fs::is_regular_file(status) ? fs::file_size(path, error) : 0;
+  std::ifstream file;
+  // Not a pipe, whose opening would wait for a writer.
+  if (fs::is_regular_file(status) && !error) file.open(path, std::ios::binary);
+  if (!file.is_open()) throw CheckpointError(fmt::format("{} cannot be read", path.string()));
+  std::string line;
+  if (size > kLongestEnd) {
+    file.seekg(static_cast<std::streamoff>(size - kLongestEnd));
+    std::getline(file, line);  // the rest of one
+  }
+  Gathered gathered;
+  while (std::getline(file, line)) {
+    if (line.size() <= kLongestLine) gathered.add(Json::parse(line, nullptr, false));
+  }
+  RunMetrics metrics = gathered.metrics();
+  metrics.age = file_age(path).value_or(0);
+  return metrics;
+}
+
+std::optional<double> file_age(const fs::path& path) {
+  std::error_code error;
+  const auto changed = fs::last_write_time(path, error);
+  if (error) return std::nullopt;
+  const std::chrono::duration<double> age = fs::file_time_type::clock::now() - changed;
+  return std::max(0.0, age.count());
+}
+
+}  // namespace elbow
