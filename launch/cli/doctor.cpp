@@ -1,9 +1,6 @@
 // elbow doctor
 #include <algorithm>
-#include <array>
-#include <cstdint>
-#include <functional>
-#include <iostream>
+#include <memory>
 #include <string>
 
 #include <ATen/Version.h>
@@ -11,18 +8,18 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <hdf5.h>
-#include <mpi.h>
-#include <torch/types.h>
 #include <torch/version.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
+#include "launch/cli/host_probes.h"
+#include "launch/cli/network_probes.h"
 #include "launch/cli/probes.h"
 #include "launch/cli/program_facts.h"
+#include "launch/cli/storage_probes.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/comm/together.h"
 
@@ -91,20 +88,11 @@ Finding probe_variables() {
   return finding;
 }
 
-// Collective. Ranks whose machine has the same name as this one's.
-int ranks_on_this_machine(Communicator& comm) {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  const auto hash = static_cast<std::int64_t>(std::hash<std::string>{}(name.data()));
-  const torch::Tensor all = comm.all_gather(torch::tensor({hash}, torch::kLong));
-  const std::int64_t* hashes = all.data_ptr<std::int64_t>();
-  return static_cast<int>(std::count(hashes, hashes + comm.size(), hash));
-}
-
 // Prints a group of findings and keeps those that need something done.
 class Report {
  public:
   void add(const std::string& title, const Findings& findings) {
+    if (findings.empty()) return;
     fmt::print("{}\n", title);
     for (const auto& finding : findings) {
       fmt::print("  {:<18}{}\n", finding.name, finding.value);
@@ -135,24 +123,66 @@ class Report {
   Findings advised_;
 };
 
-void examine(Communicator& comm) {
-  const int ranks_here = ranks_on_this_machine(comm);
+void append(Findings& findings, const Findings& more) {
+  findings.insert(findings.end(), more.begin(), more.end());
+}
+
+Findings probe_machine() {
+  Findings machine = probe_processor();
+  append(machine, probe_memory());
+  append(machine, probe_gpu(at::detail::getCUDAHooks().hasCUDART(), device_count()));
+  return machine;
+}
+
+Findings probe_job(const JobShape& shape) {
+  Findings job = probe_launcher(mpi_library(), shape.ranks);
+  append(job, probe_sharing(shape));
+  append(job, probe_surroundings());
+  job.push_back(probe_variables());
+  return job;
+}
+
+struct DoctorArguments {
+  std::string run;
+};
+
+// What ranks find out with each other; the findings are rank 0's.
+struct JobFindings {
+  Findings hosts;
+  Findings network;
+  Findings storage;
+};
+
+JobFindings examine_job(Communicator& comm, const std::vector<Placement>& places,
+                        const std::string& run) {
+  JobFindings found;
+  if (comm.size() > 1) {
+    const int threads = job_shape(1, 1).omp_threads.value_or(1);
+    found.hosts = host_findings(places, measure_clocks(comm), threads);
+    found.network = {probe_all_reduce(comm)};
+    append(found.network, link_findings(measure_links(comm, places)));
+    append(found.network, probe_ports(comm, places));
+  }
+  if (const auto nccl = probe_nccl_transport(comm, places)) found.network.push_back(*nccl);
+  if (!run.empty()) found.storage = probe_storage(comm, places, run);
+  return found;
+}
+
+void examine(const DoctorArguments& arguments, Communicator& comm) {
+  const std::vector<Placement> places = gather_places(comm);
+  const auto ranks_here = std::count_if(places.begin(), places.end(), [&](const Placement& place) {
+    return place.host == places[0].host;
+  });
+  const JobFindings found = examine_job(comm, places, arguments.run);
   together(comm, [&] {
     if (comm.rank() != 0) return;
     Report report;
     report.add("Program", probe_program());
-    Findings machine = probe_processor();
-    for (const auto& more :
-         {probe_memory(), probe_gpu(at::detail::getCUDAHooks().hasCUDART(), device_count())}) {
-      machine.insert(machine.end(), more.begin(), more.end());
-    }
-    report.add("Machine", machine);
-    Findings job = probe_launcher(mpi_library(), comm.size());
-    for (const auto& more : {probe_sharing(job_shape(comm.size(), ranks_here)),
-                             probe_surroundings(), Findings{probe_variables()}}) {
-      job.insert(job.end(), more.begin(), more.end());
-    }
-    report.add("Job", job);
+    report.add("Machine", probe_machine());
+    report.add("Job", probe_job(job_shape(comm.size(), static_cast<int>(ranks_here))));
+    report.add("Hosts", found.hosts);
+    report.add("Network", found.network);
+    report.add("Run directory " + arguments.run, found.storage);
     report.conclude();
   });
 }
@@ -160,14 +190,25 @@ void examine(Communicator& comm) {
 }  // namespace
 
 void add_doctor_command(CLI::App& program, Action& action) {
+  auto arguments = std::make_shared<DoctorArguments>();
   CLI::App* command = program.add_subcommand(
       "doctor",
       "What this machine and build offer, and what is misconfigured.\n\n"
       "  elbow doctor\n"
-      "  mpirun -n 2 elbow doctor\n\n"
-      "Versions, devices, ranks and threads, with what to do about what is wrong. Start it as you\n"
-      "start a training. Exit code 0 unless something would stop a run from working.");
-  command->callback([&action] { action = examine; });
+      "  mpirun -n 2 elbow doctor --run runs/first\n\n"
+      "Versions, devices, ranks and threads; under mpirun also the hosts, where their ranks are\n"
+      "bound, their clocks, and how fast they add up what they have; with --run whether the "
+      "folder\n"
+      "keeps what a run relies on, tried there for real. And what to do about what is wrong. "
+      "Start\n"
+      "it as you start a training. Exit code 0 unless something would stop a run from working.");
+  command
+      ->add_option("--run", arguments->run,
+                   "a run directory, existing or not: try its file system as well")
+      ->type_name("DIR");
+  command->callback([arguments, &action] {
+    action = [arguments](Communicator& comm) { examine(*arguments, comm); };
+  });
 }
 
 }  // namespace elbow
