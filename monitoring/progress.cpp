@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -25,6 +26,9 @@ constexpr double kSecondsBetweenMeasurements = 0.05;
 constexpr double kRateMemorySeconds = 15.0;
 constexpr int kLongestBar = 24;
 constexpr int kShortestBar = 8;
+
+// One process has one stderr.
+std::atomic<bool> progress_wanted = true;
 
 // Columns a text takes, counting a code point as one.
 int columns(std::string_view text) {
@@ -157,13 +161,17 @@ std::string progress_line(const ProgressView& view, int width, bool unicode) {
   return cut(std::move(line), width);
 }
 
+void show_progress(bool shown) { progress_wanted = shown; }
+
 ProgressDisplay stderr_display() {
   const auto terminal = std::make_shared<Terminal>();
   ProgressDisplay display;
-  display.live = terminal->found();
+  display.live = progress_wanted && terminal->found();
+  display.rewraps = terminal->rewraps();
   display.unicode = locale_is_utf8();
   display.width = [terminal] { return terminal->width(); };
   display.write = [](std::string_view text) {
+    if (!progress_wanted) return;
     std::fwrite(text.data(), 1, text.size(), stderr);
     std::fflush(stderr);
   };
@@ -199,8 +207,8 @@ void Progress::update(const ProgressState& state) {
   const bool epoch_ended = state.epoch_ended && !same_place;
   const bool news = state.note != view_.state.note || epoch_ended;
   measure_rate(state.samples, now);
+  current_ = current_ && state.samples == view_.state.samples;
   view_.state = state;
-  current_ = false;
   if (display_.live) {
     if (!shown_ || news || now - last_shown_ >= kSecondsBetweenDrawings) draw(now);
     return;
@@ -225,9 +233,15 @@ void Progress::measure_rate(std::int64_t samples, double now) {
 }
 
 void Progress::draw(double now) {
+  const int width = std::max(2, display_.width());
+  // A terminal that has become narrower has wrapped what was drawn before into rows: the new line
+  // takes the place of the first of them.
+  const int rows_above = display_.rewraps ? (columns_drawn_ - 1) / width : 0;
+  const std::string up = rows_above > 0 ? fmt::format("\x1b[{}A", rows_above) : "";
   // The last column stays free: a terminal that writes there may wrap.
-  const int width = std::max(1, display_.width() - 1);
-  display_.write("\r" + progress_line(view_, width, display_.unicode) + "\x1b[K");
+  const std::string line = progress_line(view_, width - 1, display_.unicode);
+  display_.write(up + "\r" + line + (rows_above > 0 ? "\x1b[J" : "\x1b[K"));
+  columns_drawn_ = std::max(1, columns(line));
   log::set_progress_shown(true);
   last_shown_ = now;
   shown_ = current_ = true;

@@ -47,11 +47,15 @@ struct ProgressDisplay {
   std::function<int()> width;  // columns, asked at each drawing of a live line
   std::function<void(std::string_view)> write;
   std::function<double()> now;  // seconds of a clock that never goes back
+  bool rewraps = false;         // the terminal wraps a line anew when it becomes narrower
 };
 
 // stderr; live when a terminal is behind it (see Terminal). No colours are used, so NO_COLOR has
 // nothing to switch off.
 ProgressDisplay stderr_display();
+
+// Whether stderr_display() shows anything; it does until it is told not to (--quiet).
+void show_progress(bool shown);
 
 // Live, the line is drawn at most ten times a second, and log lines go above it. Otherwise there is
 // a line after two seconds, then every ten seconds, and at each end of an epoch, at most one a
@@ -82,8 +86,9 @@ class Progress {
   ProgressView view_;
   double started_ = 0.0;
   double last_shown_ = 0.0;
-  bool shown_ = false;    // something was shown at all
-  bool current_ = false;  // the latest state was shown
+  int columns_drawn_ = 1;  // of the live line
+  bool shown_ = false;     // something was shown at all
+  bool current_ = false;   // the latest state was shown
   bool finished_ = false;
   // Samples and seconds since the last measurement of the rate, and their decaying sums.
   std::int64_t measured_samples_ = 0;

@@ -64,6 +64,13 @@ int Terminal::width() const {
   return size.ws_col;
 }
 
+bool Terminal::rewraps() const {
+  if (!found() || std::getenv("XTERM_VERSION") != nullptr) return false;
+  const std::string term = std::getenv("TERM");
+  if (term.starts_with("screen")) return std::getenv("TMUX") != nullptr;
+  return !term.starts_with("rxvt") && !term.starts_with("st-") && term != "st" && term != "linux";
+}
+
 bool locale_is_utf8() {
   for (const char* variable : {"LC_ALL", "LC_CTYPE", "LANG"}) {
     const char* value = std::getenv(variable);

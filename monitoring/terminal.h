@@ -16,6 +16,9 @@ class Terminal {
   bool found() const { return fd_ >= 0; }
   // Columns at this moment; 80 where the terminal does not say.
   int width() const;
+  // Whether it wraps long lines anew when it becomes narrower, as those of desktops and tmux do.
+  // xterm, rxvt, st and screen cut them instead, as far as the environment tells.
+  bool rewraps() const;
 
  private:
   int fd_ = -1;

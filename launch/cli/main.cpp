@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/help.h"
+#include "monitoring/progress.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/comm/together.h"
 
@@ -47,6 +48,22 @@ void say(const std::string& message) {
   std::fputs(fmt::format("elbow: {}\n", message).c_str(), stderr);
 }
 
+// How much a command says: the same two options of each.
+void add_verbosity(CLI::App& command) {
+  const auto subcommands = command.get_subcommands([](const CLI::App*) { return true; });
+  for (CLI::App* subcommand : subcommands) add_verbosity(*subcommand);
+  if (!subcommands.empty()) return;
+  const auto be_quiet = [] {
+    log::set_level(log::Level::kWarning);
+    show_progress(false);
+  };
+  const auto be_verbose = [] { log::set_level(log::Level::kDebug); };
+  auto* quiet = command.add_flag_callback(
+      "-q,--quiet", be_quiet, "warnings, errors and results alone, in the run's log as well");
+  command.add_flag_callback("-v,--verbose", be_verbose, "more of what is done, as each checkpoint")
+      ->excludes(quiet);
+}
+
 void set_up(CLI::App& program, Action& action) {
   program.name("elbow");
   program.formatter(std::make_shared<HelpFormatter>());
@@ -67,6 +84,7 @@ void set_up(CLI::App& program, Action& action) {
   add_list_command(program, action);
   add_doctor_command(program, action);
   add_slurm_command(program, action);
+  add_verbosity(program);
   program.footer(kFirstSession);  // after the sub-commands, which would inherit it
 }
 

@@ -180,6 +180,10 @@ TEST(Progress, TheEndOfAnEpochIsSaidOnce) {
   fake.now += 1.0;
   progress.update(state(200, true));
   EXPECT_EQ(fake.written.size(), 2U);
+  evaluating.samples = 200;
+  progress.update(evaluating);
+  progress.finish();
+  EXPECT_EQ(fake.written.size(), 2U);
 }
 
 TEST(Progress, ShortEpochsDontFloodALog) {
@@ -230,6 +234,26 @@ TEST(Progress, LiveLineIsRedrawnAtMostTenTimesASecond) {
   }
   progress.finish();
   EXPECT_EQ(fake.written.back(), "\n");
+}
+
+// What was drawn on 100 columns lies on three rows of 40: the new line begins at the first of them.
+TEST(Progress, LiveLineTakesThePlaceOfOneThatWasWrappedAnew) {
+  Fake fake;
+  ProgressDisplay display = fake.display(true);
+  display.rewraps = true;
+  Progress progress(1000, 1, 0, display);
+  ProgressState shown = state(500);
+  shown.note = std::string(40, 'n');
+  progress.update(shown);
+  ASSERT_GT(columns(fake.written.back()), 80U);
+  for (const bool wrapped : {true, false}) {
+    fake.now += 1.0;
+    fake.width = 40;
+    progress.update(shown);
+    const std::string& drawn = fake.written.back();
+    EXPECT_EQ(drawn.starts_with("\x1b[2A\r"), wrapped) << drawn;
+    EXPECT_EQ(drawn.ends_with("\x1b[J"), wrapped) << drawn;
+  }
 }
 
 TEST(Progress, LiveLineFollowsTheWidth) {

@@ -61,6 +61,26 @@ TEST(Terminal, ADumbOneIsNone) {
   }
 }
 
+TEST(Terminal, SomeCutLongLinesInsteadOfWrappingThemAnew) {
+  ::unsetenv("XTERM_VERSION");
+  ::unsetenv("TMUX");
+  const auto rewraps = [](const char* term) {
+    const FakeTerminal fake(term);
+    return Terminal().rewraps();
+  };
+  EXPECT_TRUE(rewraps("xterm-256color"));
+  EXPECT_TRUE(rewraps("tmux-256color"));
+  EXPECT_FALSE(rewraps("screen"));
+  EXPECT_FALSE(rewraps("rxvt-unicode"));
+  EXPECT_FALSE(rewraps("dumb"));
+  ::setenv("TMUX", "/tmp/tmux-0/default,1,0", 1);
+  EXPECT_TRUE(rewraps("screen-256color"));
+  ::unsetenv("TMUX");
+  ::setenv("XTERM_VERSION", "XTerm(379)", 1);
+  EXPECT_FALSE(rewraps("xterm-256color"));
+  ::unsetenv("XTERM_VERSION");
+}
+
 TEST(Terminal, AFileIsNone) {
   ::setenv("TERM", "xterm", 1);
   const int before = ::dup(STDERR_FILENO);

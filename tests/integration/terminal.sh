@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# What a person sees of a training: one live line on a terminal, here a real tmux, which follows its width; plain lines
+# elsewhere; less with --quiet, more with --verbose; a summary with what to do next.
+source "${BASH_SOURCE[0]%/*}/program.sh"
+
+pictures 301 | idx images 03 301 8 8
+expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+cat >c.toml <<'TOML'
+[data]
+train = "d.h5:/train/images"
+validation = 40
+[model]
+latent = 2
+widths = [8]
+[training]
+batch = 32
+epochs = 3
+[checkpoint]
+every = "10 steps"
+TOML
+
+# Plain lines: no carriage return, no escape, each said once, and a summary.
+expect 0 "$elbow" train --config c.toml --run plain
+says "100%  epoch 3/3"
+says "finished after 27 steps, 783 samples; in this session 783 samples in "
+says "best validation ELBO "
+says "next: elbow evaluate plain --data FILE:/test/images"
+! grep -q $'\r\|\x1b' output || fail "control characters in plain lines"
+[[ $(grep -c '^100%' output) == 1 ]] || fail "the last line is said more than once"
+! grep -q 'checkpoint of step' output || fail "the checkpoints are named without --verbose"
+
+expect 0 "$elbow" train --config c.toml --run quiet --quiet
+[[ ! -s output ]] || fail "--quiet says something"
+expect 0 "$elbow" train --config c.toml --run verbose -v
+says "checkpoint of step 10 written"
+expect 2 "$elbow" train --config c.toml --run both -q -v
+says "excludes"
+
+# terminal COLUMNS COMMAND: in a tmux of its own. seen: what is on its screen now.
+terminals=0 socket=
+terminal() {
+  socket=$PWD/tmux-$((++terminals))
+  # What is known of the terminal that the test itself runs in is not known of this one.
+  env -u TMUX -u XTERM_VERSION tmux -S "$socket" -f /dev/null new-session -d -x "$1" -y 20 \
+    "LC_ALL=C.UTF-8 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 $2; sleep 60"
+  tmux -S "$socket" set-option -g window-size manual
+}
+seen() { tmux -S "$socket" capture-pane -p >screen; }
+close_terminal() { tmux -S "$socket" kill-server 2>/dev/null || true; }
+trap close_terminal EXIT
+
+# shows WHAT PATTERN: within half a minute.
+shows() {
+  local i
+  for i in {1..150}; do
+    seen
+    grep -q -- "$2" screen && checks=$((checks + 1)) && return
+    sleep 0.2
+  done
+  cp screen output
+  fail "the terminal does not show $1"
+}
+# live_lines: how many lines of the screen hold the live line, or what is left of one that was wrapped.
+live_lines() { grep -c '[░█%]\|nats\|samples/s\| left' screen || true; }
+fits() {
+  checks=$((checks + 1))
+  [[ $(live_lines) == 1 ]] || { cp screen output; fail "not one live line on $1 columns"; }
+  python3 -c 'import sys; sys.exit(max(len(l.rstrip("\n")) for l in open("screen", encoding="utf-8")) >= int(sys.argv[1]) + 1)' "$1" ||
+    fail "a line is wider than $1 columns"
+}
+resize() {
+  tmux -S "$socket" resize-window -x "$1" -y 20
+  sleep 1
+  seen
+}
+
+long="train --config c.toml --training.epochs 1000000 --evaluation.every '1000000 epochs'"
+for launch in "'$elbow' $long --run tmux1" "mpirun -q --oversubscribe --bind-to none -n 2 '$elbow' $long --run tmux2"; do
+  terminal 130 "$launch"
+  shows "the whole line" '░  *[0-9]*%  epoch [0-9]*/1000000  [0-9,]* samples/s  ELBO .* nats (.*KL .*)  .* left$'
+  fits 130
+  resize 60
+  fits 60
+  grep -q '░  *[0-9]*%  .*ELBO .* nats' screen || { cp screen output; fail "no bar on 60 columns"; }
+  ! grep -q 'KL' screen || fail "the terms are shown on 60 columns"
+  resize 34
+  fits 34
+  grep -q '[0-9]*%  .*ELBO .* nats' screen || { cp screen output; fail "no ELBO on 34 columns"; }
+  resize 130
+  fits 130
+  shows "the whole line again" ' samples/s  ELBO .* nats (.*KL .*)  .* left$'
+  tmux -S "$socket" send-keys C-c
+  shows "how it was stopped" 'the same command goes on from there'
+  close_terminal
+done
+
+finish
