@@ -1,11 +1,19 @@
 #include "launch/cli/commands.h"
 
+#include <limits>
+
 #include "trainer/comm/together.h"
+#include "trainer/comm/watchdog.h"
 
 namespace elbow {
 
 Action on_rank_0(std::function<void()> work) {
   return [work = std::move(work)](Communicator& comm) {
+    if (Watchdog* const watchdog = watchdog_of(comm)) {
+      WatchLimits limits;  // the others wait for as long as it takes
+      limits.collective = limits.straggler = std::numeric_limits<double>::infinity();
+      watchdog->set_limits(limits);
+    }
     together(comm, [&] {
       if (comm.rank() == 0) work();
     });

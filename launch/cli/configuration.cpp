@@ -14,6 +14,7 @@ OptionTable Configuration::table() {
   declare(table, evaluation);
   declare(table, checkpoint);
   declare(table, metrics);
+  declare(table, job);
   return table;
 }
 

@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "data/options.h"
 #include "monitoring/options.h"
+#include "trainer/comm/job_options.h"
 #include "trainer/comm/together.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/model/observation.h"
@@ -29,6 +30,7 @@ struct Configuration {
   EvaluationOptions evaluation;
   CheckpointOptions checkpoint;
   MetricsOptions metrics;
+  JobOptions job;
 
   // Refers to this object's members: it must stay where it is.
   OptionTable table();

@@ -24,8 +24,10 @@ std::string CollectiveCall::text() const {
   constexpr const char* kNames[] = {
       "all_reduce", "start_all_reduce",      "broadcast", "all_gather", "all_to_all",
       "barrier",    "the end of the program"};
-  return fmt::format("{} of {} {}{}", kNames[static_cast<std::size_t>(collective)], elements,
-                     c10::toString(type), on_device ? " on the device" : "");
+  const std::string name = kNames[static_cast<std::size_t>(collective)];
+  if (collective == Collective::kBarrier || collective == Collective::kEnd) return name;
+  return fmt::format("{} of {} {}{}", name, elements, c10::toString(type),
+                     on_device ? " on the device" : "");
 }
 
 CollectiveCall collective_call(Collective collective, const torch::Tensor& tensor, int detail) {

@@ -1,6 +1,7 @@
 // The backend over MPI.
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/log.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/comm/together.h"
+#include "trainer/comm/watchdog.h"
 
 namespace elbow {
 namespace {
@@ -64,21 +66,27 @@ class MpiCommunicator : public Communicator {
     check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host),
           "MPI_Comm_split_type");
     check(MPI_Comm_rank(host, &local_rank_), "MPI_Comm_rank");
+    int local_size = 1;
+    check(MPI_Comm_size(host, &local_size), "MPI_Comm_size");
     check(MPI_Comm_free(&host), "MPI_Comm_free");
+    if (size_ > 1) start_watchdog(local_size == size_);
   }
 
   ~MpiCommunicator() override {
     end_together();
+    const auto inside = enter({Collective::kEnd}, calls_ + 1, "MPI_Finalize, after ");
     if (MPI_Finalize() != MPI_SUCCESS) log::warning("MPI did not shut down cleanly");
   }
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   int local_rank() const override { return local_rank_; }
+  Watchdog* watchdog() { return watchdog_ ? &*watchdog_ : nullptr; }
 
   void all_reduce(torch::Tensor& tensor, Reduction reduction) override {
     require_host_contiguous(tensor, "all_reduce");
-    require_match(collective_call(Collective::kAllReduce, tensor, static_cast<int>(reduction)));
+    const auto inside =
+        begin(collective_call(Collective::kAllReduce, tensor, static_cast<int>(reduction)));
     in_pieces(tensor, [&](void* data, int count) {
       check(MPI_Allreduce(MPI_IN_PLACE, data, count, datatype(tensor), operation(reduction),
                           MPI_COMM_WORLD),
@@ -88,20 +96,24 @@ class MpiCommunicator : public Communicator {
 
   Request start_all_reduce(torch::Tensor& tensor, Reduction reduction) override {
     require_host_contiguous(tensor, "start_all_reduce");
-    require_match(
-        collective_call(Collective::kStartAllReduce, tensor, static_cast<int>(reduction)));
+    const CollectiveCall call =
+        collective_call(Collective::kStartAllReduce, tensor, static_cast<int>(reduction));
+    const auto inside = begin(call);
     std::vector<MPI_Request> requests;
     in_pieces(tensor, [&](void* data, int count) {
       check(MPI_Iallreduce(MPI_IN_PLACE, data, count, datatype(tensor), operation(reduction),
                            MPI_COMM_WORLD, &requests.emplace_back()),
             "MPI_Iallreduce");
     });
-    return Request([requests = std::move(requests), tensor]() mutable { wait_all(requests); });
+    return Request([this, call, requests = std::move(requests), tensor]() mutable {
+      const auto inside = watchdog_ ? std::optional(watchdog_->enter_again(call)) : std::nullopt;
+      wait_all(requests);
+    });
   }
 
   void broadcast(torch::Tensor& tensor, int root) override {
     require_host_contiguous(tensor, "broadcast");
-    require_match(collective_call(Collective::kBroadcast, tensor, root));
+    const auto inside = begin(collective_call(Collective::kBroadcast, tensor, root));
     in_pieces(tensor, [&](void* data, int count) {
       check(MPI_Bcast(data, count, datatype(tensor), root, MPI_COMM_WORLD), "MPI_Bcast");
     });
@@ -109,7 +121,7 @@ class MpiCommunicator : public Communicator {
 
   torch::Tensor all_gather(const torch::Tensor& tensor) override {
     require_host_contiguous(tensor, "all_gather");
-    require_match(collective_call(Collective::kAllGather, tensor));
+    const auto inside = begin(collective_call(Collective::kAllGather, tensor));
     if (tensor.numel() > largest_piece_) throw CommError("all_gather: tensor too large");
     auto shape = tensor.sizes().vec();
     shape.insert(shape.begin(), size_);
@@ -123,7 +135,8 @@ class MpiCommunicator : public Communicator {
 
   void all_to_all(std::span<const torch::Tensor> send, std::span<torch::Tensor> receive) override {
     require_one_each(send, receive, size_);
-    require_match(collective_call(Collective::kAllToAll, send[0].flatten().narrow(0, 0, 0)));
+    const auto inside =
+        begin(collective_call(Collective::kAllToAll, send[0].flatten().narrow(0, 0, 0)));
     require_equal_sizes(send, receive);
     std::vector<MPI_Request> requests;
     for (int step = 0; step < size_; ++step) {
@@ -150,15 +163,58 @@ class MpiCommunicator : public Communicator {
   }
 
   void barrier() override {
-    require_match({Collective::kBarrier});
+    const auto inside = begin({Collective::kBarrier});
     check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
+  }
+
+  void require_match(const CollectiveCall& call) override { const auto inside = begin(call); }
+
+  [[noreturn]] void abort(int exit_code) override {
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+    std::_Exit(exit_code);
+  }
+
+ private:
+  // Rank 0 listens where the others reach it; on the loopback interface when all are on one host.
+  // Not by the collectives below, which the watchdog is there to watch.
+  void start_watchdog(bool one_host) {
+    const HostAddresses mine = one_host ? HostAddresses{} : host_addresses();
+    std::vector<HostAddresses> all(static_cast<std::size_t>(size_));
+    check(MPI_Gather(&mine, sizeof mine, MPI_BYTE, all.data(), sizeof mine, MPI_BYTE, 0,
+                     MPI_COMM_WORLD),
+          "MPI_Gather");
+    WatchInvitation invitation;
+    std::unique_ptr<WatchListener> listener;
+    if (rank_ == 0) {
+      if (one_host) all.clear();
+      try {
+        listener = std::make_unique<WatchListener>(all);
+        invitation = listener->invitation();
+      } catch (const CommError& error) {
+        log::warning("no watchdog ({}): a hang is not noticed", error.what());
+      }
+    }
+    check(MPI_Bcast(&invitation, sizeof invitation, MPI_BYTE, 0, MPI_COMM_WORLD), "MPI_Bcast");
+    const bool listening = invitation.ports.front() != 0;
+    if (listening) watchdog_.emplace(rank_, size_, invitation, std::move(listener));
+  }
+
+  // While the result lives, the watchdog sees this rank in the call.
+  std::optional<Watchdog::Inside> enter(const CollectiveCall& what, std::int64_t call,
+                                        const char* prefix = "") {
+    return watchdog_ ? std::optional(watchdog_->enter(call, what, prefix)) : std::nullopt;
+  }
+
+  std::optional<Watchdog::Inside> begin(const CollectiveCall& call) {
+    auto inside = enter(call, ++calls_);
+    compare(call);
+    return inside;
   }
 
   // Every collective begins with this one, which is the same whatever the collective: ranks that
   // would meet in different ones, or that have made a different number of calls, find out here. All
   // of them throw, so the job ends in good order.
-  void require_match(const CollectiveCall& call) override {
-    ++calls_;
+  void compare(const CollectiveCall& call) {
     if (size_ == 1) return;
     constexpr int kParts = 4;
     const std::int64_t mine[kParts] = {
@@ -176,12 +232,6 @@ class MpiCommunicator : public Communicator {
     }
   }
 
-  [[noreturn]] void abort(int exit_code) override {
-    MPI_Abort(MPI_COMM_WORLD, exit_code);
-    std::_Exit(exit_code);
-  }
-
- private:
   // A rank that has left out the last collectives would wait for the others' end, and they for it.
   void end_together() {
     if (mismatched_) return;  // said already
@@ -267,12 +317,18 @@ class MpiCommunicator : public Communicator {
   int local_rank_ = 0;
   std::int64_t calls_ = 0;
   bool mismatched_ = false;
+  std::optional<Watchdog> watchdog_;  // none for a rank alone; ends after MPI
 };
 
 }  // namespace
 
 std::unique_ptr<Communicator> make_mpi_communicator(std::int64_t largest_piece) {
   return std::make_unique<MpiCommunicator>(largest_piece);
+}
+
+Watchdog* watchdog_of(Communicator& comm) {
+  auto* const mpi = dynamic_cast<MpiCommunicator*>(&comm);
+  return mpi != nullptr ? mpi->watchdog() : nullptr;
 }
 
 }  // namespace elbow

@@ -18,13 +18,10 @@
 #include "base/log.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/comm/together.h"
+#include "trainer/comm/watchdog.h"
 
 namespace elbow {
 namespace {
-
-// All ranks have posted a collective before a device begins with it, so what is waited for is the
-// work queued there; longer than this it doesn't take.
-constexpr std::chrono::minutes kPatience{10};
 
 std::string failure(const char* operation, const std::source_location& where, const char* reason,
                     const char* advice) {
@@ -170,8 +167,10 @@ class NcclCommunicator : public Communicator {
     const auto guard = begin(Collective::kStartAllReduce, tensor, static_cast<int>(reduction));
     Event(current_stream()).hold(*background_);
     post_all_reduce(tensor, reduction, *background_);
-    return Request(
-        [this, done = std::make_shared<Event>(*background_), tensor] { wait_for(*done); });
+    const auto call = collective_call(Collective::kStartAllReduce, tensor);
+    return Request([this, call, done = std::make_shared<Event>(*background_), tensor] {
+      wait_for(call, *done);
+    });
   }
 
   void broadcast(torch::Tensor& tensor, int root) override {
@@ -320,17 +319,12 @@ class NcclCommunicator : public Communicator {
     check(ended, "ncclGroupEnd");
   }
 
-  void wait_for(const Event& done) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  // How long it may take is the watchdog's to say.
+  void wait_for(const CollectiveCall& call, const Event& done) {
+    Watchdog* const watchdog = watchdog_of(host_);
+    const auto inside = watchdog ? std::optional(watchdog->enter_again(call)) : std::nullopt;
     while (!done.passed()) {
       require_sound();
-      if (std::chrono::steady_clock::now() > deadline) {
-        give_up();
-        throw CommError(fmt::format(
-            "a collective on the device was not done after {} minutes: another rank's device may "
-            "have failed; start again from the last checkpoint, and NCCL_DEBUG=INFO says more",
-            kPatience.count()));
-      }
       std::this_thread::sleep_for(std::chrono::microseconds(20));
     }
   }
