@@ -132,10 +132,27 @@ void add_checkpoint(const MetricsSnapshot& now, std::chrono::steady_clock::time_
                now.checkpoint_failures);
 }
 
+void add_waits(const WaitFigures& waits, FamilyList& list) {
+  list.begin(MetricType::Counter, "elbow_collective_seconds_total",
+             "Time this rank has spent in collectives, waiting for other ranks included.");
+  list.sample(waits.collective_seconds);
+  if (waits.stragglers.empty()) return;
+  const auto of = [](const WaitFigures::Straggler& straggler) {
+    return MetricsLabels{{"straggler", std::to_string(straggler.rank)}};
+  };
+  list.begin(MetricType::Counter, "elbow_stragglers_total",
+             "Times that the other ranks waited long for the rank `straggler`.");
+  for (const auto& one : waits.stragglers) list.sample(static_cast<double>(one.times), of(one));
+  list.begin(MetricType::Gauge, "elbow_straggler_seconds",
+             "For how long the other ranks have been waiting for the rank `straggler` now.");
+  for (const auto& one : waits.stragglers) list.sample(one.seconds, of(one));
+}
+
 }  // namespace
 
 std::vector<MetricFamily> metric_families(const MetricsIdentity& identity,
                                           const std::optional<MetricsSnapshot>& snapshot,
+                                          const std::optional<WaitFigures>& waits,
                                           std::chrono::steady_clock::time_point now) {
   FamilyList list(identity);
   add_identity(identity, list);
@@ -145,6 +162,7 @@ std::vector<MetricFamily> metric_families(const MetricsIdentity& identity,
     add_time(*snapshot, list);
     add_checkpoint(*snapshot, now, list);
   }
+  if (waits) add_waits(*waits, list);
   return list.take();
 }
 

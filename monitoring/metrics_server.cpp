@@ -153,19 +153,26 @@ class MetricsServer::Latest : public prometheus::Collectable {
     snapshot_ = snapshot;
   }
 
-  // The lock is given back before anything is made of the copy, let alone sent.
+  void set_waits(std::function<WaitFigures()> waits) {
+    const std::lock_guard lock(mutex_);
+    waits_ = std::move(waits);
+  }
+
+  // The lock is given back before anything is made of the copies, let alone sent.
   std::vector<prometheus::MetricFamily> Collect() const override {
-    const auto snapshot = [this] {
+    const auto [snapshot, waits] = [this] {
       const std::lock_guard lock(mutex_);
-      return snapshot_;
+      return std::pair(snapshot_, waits_);
     }();
-    return metric_families(identity_, snapshot, std::chrono::steady_clock::now());
+    return metric_families(identity_, snapshot, waits ? std::optional(waits()) : std::nullopt,
+                           std::chrono::steady_clock::now());
   }
 
  private:
   const MetricsIdentity identity_;
   mutable std::mutex mutex_;
   std::optional<MetricsSnapshot> snapshot_;
+  std::function<WaitFigures()> waits_;
 };
 
 std::string address_problem(const std::string& address) {
@@ -219,6 +226,10 @@ MetricsServer::~MetricsServer() {
 
 void MetricsServer::update(const MetricsSnapshot& snapshot) {
   if (latest_) latest_->set(snapshot);
+}
+
+void MetricsServer::tell_waits(std::function<WaitFigures()> waits) {
+  if (latest_) latest_->set_waits(std::move(waits));
 }
 
 std::string MetricsServer::address() const { return exposer_ ? with_port(host_, port_) : ""; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -55,6 +56,9 @@ class MetricsServer {
   MetricsServer& operator=(const MetricsServer&) = delete;
 
   void update(const MetricsSnapshot& snapshot);
+  // From now on each reader is told what `waits` says then. It is called by the server's threads,
+  // and must do so quickly.
+  void tell_waits(std::function<WaitFigures()> waits);
 
   // What is bound: "127.0.0.1:41234", "[::1]:41234"; empty when nothing is served.
   std::string address() const;

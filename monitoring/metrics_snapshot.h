@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace elbow {
 
@@ -43,6 +44,17 @@ struct MetricsSnapshot {
   std::optional<std::chrono::steady_clock::time_point> checkpoint_time;  // of the last one
   std::optional<std::int64_t> checkpoint_bytes;                          // its size
   std::int64_t checkpoint_failures = 0;                                  // in this process
+};
+
+// How ranks wait for each other. Not part of a snapshot, as it goes on while a step stands still.
+struct WaitFigures {
+  struct Straggler {
+    int rank = 0;
+    std::int64_t times = 0;  // that the others had to wait for it
+    double seconds = 0;      // for which they do now
+  };
+  double collective_seconds = 0;      // that this rank has spent in collectives
+  std::vector<Straggler> stragglers;  // of the whole job, as far as this rank knows
 };
 
 }  // namespace elbow

@@ -85,6 +85,22 @@ TEST(MetricsPage, GivesTheSecondsOfEachPhase) {
   EXPECT_EQ(lines_of(scrape(server), "elbow_phase_seconds_total"), expected);
 }
 
+TEST(MetricsPage, SaysHowRanksWaitEvenWhileAStepStandsStill) {
+  MetricsServer server("127.0.0.1", 0, identity());
+  EXPECT_THAT(scrape(server), Not(HasSubstr("collective")));
+  WaitFigures waits{12.5, {}};
+  server.tell_waits([&] { return waits; });
+  const std::string labels = "{run=\"first\",rank=\"1\"";
+  EXPECT_THAT(scrape(server),
+              AllOf(HasSubstr("# TYPE elbow_collective_seconds_total counter\n"),
+                    HasSubstr("elbow_collective_seconds_total" + labels + "} 12.5\n"),
+                    Not(HasSubstr("straggler"))));
+  waits.stragglers = {{2, 3, 45.5}};
+  EXPECT_THAT(scrape(server),
+              AllOf(HasSubstr("elbow_stragglers_total" + labels + ",straggler=\"2\"} 3\n"),
+                    HasSubstr("elbow_straggler_seconds" + labels + ",straggler=\"2\"} 45.5\n")));
+}
+
 TEST(MetricsPage, AgeOfACheckpointGrowsBetweenSnapshots) {
   MetricsServer server("127.0.0.1", 0, identity());
   MetricsSnapshot snapshot = full_snapshot();

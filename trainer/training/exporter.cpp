@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "trainer/comm/together.h"
+#include "trainer/comm/watchdog.h"
 
 namespace elbow {
 namespace {
@@ -12,6 +13,15 @@ constexpr std::int64_t kLastPort = 65535;
 std::int64_t port_of(const MetricsOptions& options, int local_rank) {
   const std::int64_t port = options.port + local_rank;
   return options.port == 0 || port > kLastPort ? 0 : port;
+}
+
+WaitFigures waits_of(const Watchdog& watchdog) {
+  const WatchFigures known = watchdog.figures();
+  WaitFigures figures{known.collective_seconds, {}};
+  for (const Straggling& one : known.stragglers) {
+    figures.stragglers.push_back({one.rank, one.times, one.seconds});
+  }
+  return figures;
 }
 
 // Left out where it has no meaning for the model.
@@ -31,6 +41,9 @@ Exporter::Exporter(Communicator& comm, const MetricsOptions& options, MetricsIde
   snapshot_.start = position(start.step, start.samples);
   snapshot_.position = snapshot_.start;
   server_.update(snapshot_);
+  if (const Watchdog* const watchdog = watchdog_of(comm)) {
+    server_.tell_waits([watchdog] { return waits_of(*watchdog); });
+  }
   const std::vector<std::string> targets = gather_text(comm, server_.target());
   if (comm.rank() == 0) {
     discovery_.emplace(identity.run, targets, run_directory, options.discovery);

@@ -17,9 +17,9 @@ namespace elbow {
 
 class Exporter {
  public:
-  // Collective. `start` is where this session takes the run up. Rank 0 writes the discovery files
-  // into `run_directory` and the folder that the options name. A fixed port is that of the first
-  // rank of a host; its other ranks take the next ones.
+  // Collective; `comm` outlives it. `start` is where this session takes the run up. Rank 0 writes
+  // the discovery files into `run_directory` and the folder that the options name. A fixed port is
+  // that of the first rank of a host; its other ranks take the next ones.
   Exporter(Communicator& comm, const MetricsOptions& options, MetricsIdentity identity,
            const std::filesystem::path& run_directory, const Course& course,
            const TrainingRecord& start);
