@@ -47,8 +47,7 @@ for at in 2 30 50 51; do
   left_out "$at"
   is_named
 done
-# Five ranks, of which one leaves out several in a row. (Where these are 60 to 62 of the 66 the job hangs: bounding that is
-# a watchdog's part.)
+# Five ranks, of which one leaves out several in a row. (Near the end that hangs, which hangs.sh tries.)
 job_size=5 left_out 63 -x SKIP_COUNT=3 -x SKIP_RENUMBER=1
 is_named
 
