@@ -28,6 +28,7 @@ void check_bounds(const SyntheticImport& import) {
   check("--azimuths", import.azimuths, 1, 720);
   check("--elevations", import.elevations, 1, 90);
   check("--size", import.size, kSmallestRender, kLargestRender);
+  check("--background", import.background, 0, 255);
 }
 
 // Rows that were drawn and not yet written.
@@ -80,7 +81,8 @@ View synthetic_view(const SyntheticImport& import, std::int64_t azimuth, std::in
   };
   const double raised =
       import.elevations == 1 ? kSpread / 2 : share(elevation, kSpread, import.elevations - 1);
-  return {share(azimuth, 360, import.azimuths), kLowest + raised, import.light};
+  return {share(azimuth, 360, import.azimuths), kLowest + raised, import.light,
+          static_cast<std::uint8_t>(import.background)};
 }
 
 std::vector<Imported> import_synthetic(const SyntheticImport& import) {

@@ -22,6 +22,7 @@ struct SyntheticImport {
   std::int64_t size = 64;       // pixels: 8 to 512
   std::uint64_t seed = 1;       // other seeds are other cars
   Light light = Light::kCamera;
+  std::int64_t background = 255;  // grey level, 0 to 255
 };
 
 // Azimuth a * 360 / azimuths, elevation 5 + e * 36 / (elevations - 1) degrees; a single elevation

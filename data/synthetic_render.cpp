@@ -141,12 +141,20 @@ Colour lit(const Face& face, const Camera& camera, Light light) {
   return {shade(face.colour.red), shade(face.colour.green), shade(face.colour.blue)};
 }
 
+// A shadow's colour is given on white.
+Colour on_ground(Colour shadow, std::uint8_t background) {
+  const auto scaled = [background](std::uint8_t value) {
+    return static_cast<std::uint8_t>(value * background / 255);
+  };
+  return {scaled(shadow.red), scaled(shadow.green), scaled(shadow.blue)};
+}
+
 // Colours and depths of all samples.
 class Canvas {
  public:
-  explicit Canvas(int size)
+  Canvas(int size, std::uint8_t grey)
       : width_(size * kSamples),
-        colours_(static_cast<std::size_t>(width_ * width_), Colour{255, 255, 255}),
+        colours_(static_cast<std::size_t>(width_ * width_), Colour{grey, grey, grey}),
         depths_(colours_.size(), 0) {}
 
   // Corners clockwise in the picture. A sample on an edge that two faces share belongs to one.
@@ -239,7 +247,7 @@ void render(std::span<const Face> faces, const View& view, int size,
             std::span<std::uint8_t> pixels) {
   check(view, size);
   const Camera camera(view, size);
-  Canvas canvas(size);
+  Canvas canvas(size, view.background);
   for (const Face& face : faces) {
     const auto& [a, b, c] = face.corners;
     // The picture's y points down, so that counter-clockwise becomes clockwise.
@@ -252,7 +260,7 @@ void render(std::span<const Face> faces, const View& view, int size,
         canvas.fill(corners, lit(face, camera, view.light), kDecalLift);
         break;
       case Face::Kind::kShadow:
-        canvas.fill(corners, face.colour, -kDecalLift);
+        canvas.fill(corners, on_ground(face.colour, view.background), -kDecalLift);
         break;
     }
   }

@@ -43,12 +43,13 @@ struct View {
   double azimuth = 0;
   double elevation = 0;
   Light light = Light::kCamera;
+  std::uint8_t background = 255;  // grey level behind the solid
 };
 
 inline constexpr int kSmallestRender = 8;
 inline constexpr int kLargestRender = 512;
 
-// Draws faces within 3 m of the origin (and 2 m above the ground) on white: perspective from 14 m,
+// Draws faces within 3 m of the origin (and 2 m above the ground) on the background: perspective from 14 m,
 // a depth buffer, flat shading after Lambert by one distant light, 4 x 4 samples a pixel.
 // `pixels`: [size, size, 3]. Pure, so safe from any thread. Throws ConfigError on angles that are
 // not finite, an elevation outside [-90, 90], or a size outside the bounds above.

@@ -89,6 +89,8 @@ void add_synthetic_command(CLI::App& import, Action& action) {
           },
           "what the light is fixed to: camera, or scene (opposite sides differ) [camera]")
       ->check(CLI::IsMember({"camera", "scene"}));
+  command->add_option("--background", arguments->background,
+                      "grey level behind the cars, 0 to 255 [255]");
   command->callback([arguments, &action] {
     action = on_rank_0([arguments] { tell(arguments->output, import_synthetic(*arguments)); });
   });

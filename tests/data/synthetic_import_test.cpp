@@ -149,6 +149,16 @@ TEST(Render, ALightOfTheSceneStaysWhereItIs) {
   EXPECT_NEAR(draw(back, {180, 20, Light::kScene})[centre], 200 * 0.30, 1.5);
 }
 
+TEST(Render, TheBackgroundIsGreyAndDarkensShadows) {
+  const View view{0, 0, Light::kCamera, 100};
+  EXPECT_EQ(draw(square({200, 0, 0}, 0), view)[0], 100);
+  const std::size_t centre = (kSize / 2 * kSize + kSize / 2) * 3;
+  const Picture shadow = draw(square({204, 153, 51}, 0, Face::Kind::kShadow), view);
+  EXPECT_EQ(shadow[centre], 80);
+  EXPECT_EQ(shadow[centre + 1], 60);
+  EXPECT_EQ(shadow[centre + 2], 20);
+}
+
 TEST(Render, BadViewsAndSizesAreRefused) {
   const double infinity = std::numeric_limits<double>::infinity();
   for (const View& view : {View{infinity, 0}, View{std::nan(""), 0}, View{0, 90.5},
@@ -329,14 +339,15 @@ TEST_F(SyntheticImportTest, TheSameFileTwice) {
   EXPECT_EQ(bytes(), first);
 }
 
-TEST_F(SyntheticImportTest, TheLightIsThatOfTheScene) {
+TEST_F(SyntheticImportTest, LightAndBackgroundAreThoseAskedFor) {
   SyntheticImport import = job();
   import.light = Light::kScene;
+  import.background = 90;
   import_synthetic(import);
   const DataSet images = DataSet::open({folder_ / "cars.h5:/cars/images"});
   Picture stored(16 * 16 * 3);
   images.read(std::vector{std::int64_t{7}}, reinterpret_cast<std::byte*>(stored.data()));
-  EXPECT_EQ(stored, draw(0, {180, 41, Light::kScene}, 1, 16));
+  EXPECT_EQ(stored, draw(0, {180, 41, Light::kScene, 90}, 1, 16));
   EXPECT_NE(stored, draw(0, {180, 41}, 1, 16));
 }
 
@@ -375,6 +386,7 @@ TEST_F(SyntheticImportTest, BadInput) {
   EXPECT_THAT(counts(&SyntheticImport::azimuths, -1), HasSubstr("--azimuths"));
   EXPECT_THAT(counts(&SyntheticImport::elevations, 91), HasSubstr("--elevations"));
   EXPECT_THAT(counts(&SyntheticImport::size, 7), HasSubstr("--size 7 must be from 8 to 512"));
+  EXPECT_THAT(counts(&SyntheticImport::background, 256), HasSubstr("--background 256"));
   SyntheticImport import = job();
   import.group = "../x";
   EXPECT_THAT(refusal<ConfigError>(import), HasSubstr("cannot name a group"));
