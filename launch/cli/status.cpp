@@ -226,7 +226,7 @@ class Status {
         return {log};
       case RunCondition::kFinished:
         return {fmt::format("elbow evaluate {} --data FILE:/test/images", root),
-                fmt::format("elbow sample {}", root)};
+                fmt::format("elbow sample {}", root), fmt::format("elbow report {}", root)};
     }
     return {};
   }

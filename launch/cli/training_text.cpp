@@ -134,6 +134,7 @@ void log_next_steps(const std::string& run, const std::filesystem::path& paramet
   log::info("parameters: {}", parameters.string());
   log::info("next: elbow evaluate {} {}", run, data);
   log::info("      elbow sample {}", run);
+  log::info("      elbow report {}", run);
   if (!hints.codes) return;
   log::info("      elbow reconstruct {} {}", run, data);
   log::info("      elbow encode {} {}", run, data);
