@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Every model of the lecture, with every prior, network and objective: the same bits on one rank, on two, and through a
+# Every model of the lecture, with every prior, network, layout and objective: the same bits on one rank, on two, and through a
 # run that is stopped on three ranks and goes on on two. (The models with rows of their own: rows.sh.)
 source "${BASH_SOURCE[0]%/*}/program.sh"
 
-pictures 75 | idx images 03 75 8 8
+pictures 75 >bytes
+idx images 03 75 8 8 <bytes
+idx volumes 04 75 4 4 4 <bytes
 awk 'BEGIN { for (i = 0; i < 75; ++i) printf "%c", i % 3 + 1 }' | tr '\1-\3' '\0-\2' | idx labels 01 75
 expect 0 "$elbow" data import idx --images images --labels labels --output d.h5 --split train
+expect 0 "$elbow" data import idx --images volumes --output d.h5 --split volumes
 cat >c.toml <<'TOML'
 [data]
 train = "d.h5:/train/images"
@@ -53,6 +56,8 @@ model vamp --model.prior vamp --model.components 3 --training.objective iwae --t
 model convolutional --model.network convolutional --model.widths '[4]' --training.objective dreg --training.draws 2
 model residual --model.network residual --model.widths '[4]' --training.beta 2 --training.kl_warmup 1.5
 model transformer --model.network transformer --model.widths '[8]' --model.heads 2 --model.depth 1 --training.free_bits 0.1
+model signal --data.layout signal --model.network residual --model.widths '[4]'
+model volume --data.train d.h5:/volumes/images --data.layout volume --model.network convolutional --model.widths '[4]'
 model cvae --model.kind cvae "${labels[@]}" --model.prior conditional
 model values --model.kind cvae "${labels[@]}" --model.condition values --model.likelihood discretised-logistic
 model pixelcnn --model.kind pixelcnn --model.widths '[4, 4]' --model.likelihood categorical --model.levels 256

@@ -83,6 +83,27 @@ void refuse_impossible(Values values, const StoredRows& rows, const std::string&
 
 bool channels(std::int64_t axis) { return axis == 1 || axis == 3 || axis == 4; }
 
+struct FittingAxes {
+  std::size_t fewest;
+  std::size_t most;
+  const char* what;
+};
+
+FittingAxes fitting_axes(Layout layout) {
+  switch (layout) {
+    case Layout::kVector:
+      return {1, 3, "numbers"};
+    case Layout::kSignal:
+      return {1, 2, "signals, of shape [L] or [C, L]"};
+    case Layout::kVolume:
+      return {3, 3, "volumes of one channel, of shape [D, H, W]"};
+    case Layout::kNchw:
+    case Layout::kNhwc:
+      break;
+  }
+  return {2, 3, "images"};
+}
+
 Layout resolve_layout(const std::string& text, const std::vector<std::int64_t>& shape) {
   if (text == "auto") {
     if (shape.size() == 1) return Layout::kVector;
@@ -91,24 +112,28 @@ Layout resolve_layout(const std::string& text, const std::vector<std::int64_t>& 
     if (channels(shape[0]) && !channels(shape[2])) return Layout::kNchw;
     throw ConfigError(fmt::format(
         "a sample has the shape {}, and it cannot be told which axis holds the channels; set "
-        "data.layout to 'nchw', 'nhwc' or 'vector'",
+        "data.layout to 'nchw', 'nhwc' or 'vector' (or 'volume', of one channel)",
         shape_text(shape)));
   }
   const Layout layout = parse(kLayoutNames, "data.layout", text);
-  if (layout != Layout::kVector && shape.size() == 1) {
-    throw ConfigError(fmt::format(
-        "option data.layout: '{}' is for images, and a sample has the shape {}; use 'vector'", text,
-        shape_text(shape)));
+  const auto [fewest, most, what] = fitting_axes(layout);
+  if (shape.size() < fewest || shape.size() > most) {
+    throw ConfigError(
+        fmt::format("option data.layout: '{}' is for {}, and a sample has the shape {}; use {}",
+                    text, what, shape_text(shape),
+                    shape.size() == 1 ? "'vector' or 'signal'" : "'nchw', 'nhwc' or 'vector'"));
   }
   return layout;
 }
 
-// A grey image without an axis for its one channel gets one.
+// Data without an axis for their one channel get one.
 std::vector<std::int64_t> model_shape(Layout layout, const std::vector<std::int64_t>& shape) {
   if (layout == Layout::kVector) return {c10::multiply_integers(shape)};
-  if (shape.size() == 2) return {1, shape[0], shape[1]};
-  if (layout == Layout::kNchw) return shape;
-  return {shape[2], shape[0], shape[1]};
+  if (layout == Layout::kNhwc && shape.size() == 3) return {shape[2], shape[0], shape[1]};
+  const std::size_t axes = layout == Layout::kSignal ? 2 : layout == Layout::kVolume ? 4 : 3;
+  std::vector<std::int64_t> result = shape;
+  if (result.size() < axes) result.insert(result.begin(), 1);
+  return result;
 }
 
 void check_rows(const StoredRows& rows) {
@@ -149,10 +174,12 @@ void declare(OptionTable& table, ObservationOptions& options) {
       "standardised for floating-point values, binary-dynamic or binary-threshold for a "
       "bernoulli likelihood, raw for a likelihood over whole 8-bit values",
       one_of(choices(kValuesNames)));
-  table.add("data.layout", &options.layout,
-            "order of the axes of a sample. nchw: channels, rows, columns; nhwc: rows, columns, "
-            "channels; vector: no image; auto: by the shape",
-            one_of(choices(kLayoutNames)));
+  table.add(
+      "data.layout", &options.layout,
+      "order of the axes of a sample. nchw: channels, rows, columns; nhwc: rows, columns, "
+      "channels; signal: [L], or channels and L; volume: three sides, of one channel; vector: "
+      "no neighbourhood; auto: vector, nchw or nhwc by the shape",
+      one_of(choices(kLayoutNames)));
 }
 
 Observation::Observation(const ObservationOptions& options, StoredRows rows,

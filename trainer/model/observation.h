@@ -34,8 +34,9 @@ enum class Values {
                      // where a likelihood is over whole values
 };
 
-// How the axes behind the first are meant.
-enum class Layout { kNchw, kNhwc, kVector };
+// How the axes behind the first are meant: images with their channels first or last, numbers without
+// a neighbourhood, signals [L] or [C, L], volumes [D, H, W] of one channel.
+enum class Layout { kNchw, kNhwc, kVector, kSignal, kVolume };
 
 struct ObservationOptions {
   std::string values = "auto";
@@ -68,7 +69,7 @@ class Observation {
   // for a value that cannot be a probability where one is needed, or is none of the levels.
   torch::Tensor x(const Batch& batch, const RunNoise& noise) const;
 
-  const std::vector<std::int64_t>& shape() const { return shape_; }  // [C, H, W] or [D]
+  const std::vector<std::int64_t>& shape() const { return shape_; }  // [C, sides...] or [D]
   std::int64_t variables() const;                                    // D, their product
   Values values() const { return values_; }
   Layout layout() const { return layout_; }

@@ -19,10 +19,12 @@ inline constexpr std::array<std::pair<Values, const char*>, 6> kValuesNames = {{
     {Values::kRaw, "raw"},
 }};
 
-inline constexpr std::array<std::pair<Layout, const char*>, 3> kLayoutNames = {{
+inline constexpr std::array<std::pair<Layout, const char*>, 5> kLayoutNames = {{
     {Layout::kNchw, "nchw"},
     {Layout::kNhwc, "nhwc"},
     {Layout::kVector, "vector"},
+    {Layout::kSignal, "signal"},
+    {Layout::kVolume, "volume"},
 }};
 
 template <typename Table, typename Value>

@@ -149,6 +149,9 @@ TEST(Observation, LayoutsAreArrangedAndBroughtBack) {
       {{3, 5, 3}, "nhwc", {3, 3, 5}},
       {{4, 6}, "nhwc", {1, 4, 6}},
       {{4, 6, 3}, "vector", {72}},
+      {{7}, "signal", {1, 7}},
+      {{2, 7}, "signal", {2, 7}},
+      {{4, 5, 6}, "volume", {1, 4, 5, 6}},
   };
   for (const auto& [file, layout, model] : cases) {
     const Observation observation({"raw", layout}, {file, ValueType::kUint8}, "gaussian");
@@ -205,6 +208,8 @@ TEST(Observation, RefusesLayoutsThatCannotBeMeant) {
   expect_refused({}, bytes_of_shape({16, 16, 16}), "gaussian", "set data.layout");
   expect_refused({}, bytes_of_shape({3, 16, 3}), "gaussian", "set data.layout");
   expect_refused({"auto", "nchw"}, bytes_of_shape({784}), "gaussian", "is for images");
+  expect_refused({"auto", "signal"}, bytes_of_shape({3, 8, 8}), "gaussian", "is for signals");
+  expect_refused({"auto", "volume"}, bytes_of_shape({8, 8}), "gaussian", "is for volumes");
   expect_refused({"auto", "nwhc"}, bytes_of_shape({28, 28}), "gaussian", "did you mean");
   expect_refused({}, bytes_of_shape({}), "gaussian", "one to three axes");
   expect_refused({}, bytes_of_shape({2, 2, 2, 2}), "gaussian", "one to three axes");
