@@ -1,6 +1,7 @@
 #include "trainer/run/lease.h"
 
 #include <cerrno>
+#include <fstream>
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -49,12 +50,12 @@ std::string host_name() {
   return name;
 }
 
+// A file of /proc says that it has no bytes, so it is read by lines.
 std::string boot_id() {
-  try {
-    return read_file("/proc/sys/kernel/random/boot_id", 4096);
-  } catch (const Error&) {
-    return host_name();  // where there is no such file, a host's name must do
-  }
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return id.empty() ? host_name() : id;  // where there is no such file, a host's name must do
 }
 
 }  // namespace

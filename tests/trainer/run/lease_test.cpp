@@ -49,6 +49,12 @@ TEST_F(Leases, RaiseTheGenerationAtEveryStart) {
   }
 }
 
+TEST_F(Leases, NameTheKernelThatTheyAreHeldOn) {
+  const Lease lease(folder_.path());
+  const auto json = nlohmann::json::parse(std::ifstream(path_));
+  EXPECT_EQ(json.at("boot").get<std::string>().size(), 36U);  // a UUID
+}
+
 TEST_F(Leases, RefuseASecondJobOfThisHostAtOnce) {
   const Lease first(folder_.path());
   const auto begin = std::chrono::steady_clock::now();
