@@ -147,8 +147,12 @@ def performance():
             curve("Slowness of each rank", "Its own part of a step (reading, forward, backward, optimiser) over the mean of "
                   "the other ranks'. 1: like the others; above 1.5 for 5 minutes it is reported as a straggler. Needs two "
                   "ranks.", "none", {by_rank: f"run_rank:elbow_slowness:ratio1m{{{RANKS}}}"}, least=0),
+            curve("Waited for", "How long all other ranks have been waiting for one, in a single operation, as the watchdog "
+                  "of rank 0 sees it; 0 in a sound run.", "s",
+                  {"{{run}} rank {{straggler}}": f"max by (run, straggler) (elbow_straggler_seconds{{{RUNS}}}) "
+                   "or on () vector(0)"}, least=0),
             curve("Batches read ahead", "That wait in each rank's queue. 0: computing waits for reading.", "none",
-                  {by_rank: f"elbow_queue_batches{{{RANKS}}}"}, least=0),
+                  {by_rank: f"elbow_queue_batches{{{RANKS}}}"}, width=FULL, least=0),
             number("Slowest rank", "How many times as long as the others the slowest rank takes, and which it is.",
                    "suffix:×", {by_rank: f"run:elbow_slowest_rank:ratio1m{{{RUNS}}}"}, width=THIRD, red_from=1.5),
             number("Waiting for data, all ranks", "Mean over the ranks.", "percentunit",

@@ -26,6 +26,8 @@ epochs = 100000
 every = "never"
 [checkpoint]
 every = "1 s"
+[job]
+straggler_after = "3 s"
 TOML
 start_gateway
 start_prometheus 8
@@ -76,7 +78,8 @@ shows performance "Slowness of each rank" live '0|1' 'v < 1.5'
 shows performance "Waiting for data" live '0|1' 'v < 0.3'
 shows health "Missing ranks" live '0|1' 'v == 0'
 shows health "Oldest checkpoint" live '0|1' 'v < 10'
-for alert in ElbowStraggler ElbowWaitsForData ElbowRankMissing ElbowNoProgress ElbowCheckpointTooOld ElbowElboNotFinite; do
+for alert in ElbowStraggler ElbowWaitsForData ElbowRankMissing ElbowNoProgress ElbowWaitsForRank ElbowCheckpointTooOld \
+  ElbowElboNotFinite; do
   calm "$alert"
 done
 
@@ -111,9 +114,12 @@ shows health "Missing ranks" live '0|1' 'v == 1'
 shows health "Steps a second, by rank" live 0 'v == 0'
 fires ElbowRankMissing live
 fires ElbowNoProgress live
+fires ElbowWaitsForRank live ', straggler="1"'
+shows performance "Waited for" live '0|1' 'v > 3'
 kill -CONT "$slow_rank"
 calm ElbowRankMissing
 calm ElbowNoProgress
+calm ElbowWaitsForRank
 
 # --- a job that is killed leaves its entry behind: its ranks are missing -------------------------------------------------
 
