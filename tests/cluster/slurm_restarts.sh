@@ -3,7 +3,7 @@
 # the bits of an undisturbed run; one that is cancelled, or fails alike each time, does not.
 source "${BASH_SOURCE[0]%/*}/slurm.sh"
 slurm_up 3
-small_run 200
+small_run 2000  # some seconds, so that it is not over before it is preempted
 expect 0 "$elbow" train --config c.toml --run reference
 
 # submit RUN OPTION...: a training on two nodes, as $id.
