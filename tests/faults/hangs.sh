@@ -4,7 +4,7 @@
 source "${BASH_SOURCE[0]%/*}/common.sh"
 small_run
 sed -i 's/^epochs = 2/epochs = 12/' c.toml
-limit_s=6
+limit_s=8
 cat >>c.toml <<TOML
 [job]
 straggler_after = "2 s"
