@@ -35,7 +35,8 @@ for n in 1 2; do
   since=$SECONDS
   second 4 "$n"
   grep -q "another process is training in run" second || fail "the second job does not say why it ends"
-  ((SECONDS - since <= 5)) || fail "it took $((SECONDS - since)) s to refuse it"
+  # Less than the 20 s for which a lease is waited for, with room for a busy machine to start the program.
+  ((SECONDS - since <= 15)) || fail "it took $((SECONDS - since)) s to refuse it"
 done
 wait_job
 [[ $status == 0 ]] || fail "exit code $status of the first job"
@@ -74,7 +75,7 @@ mv output first-output
 since=$SECONDS
 start_job 3 run -x FAULT_NO_LOCKS=1
 wait_for_line "going on with the run in run"
-((SECONDS - since >= 19 && SECONDS - since <= 30)) || fail "taken over after $((SECONDS - since)) s"
+((SECONDS - since >= 19 && SECONDS - since <= 50)) || fail "taken over after $((SECONDS - since)) s"
 says "was last held by process ${frozen[0]} on host node7, which did not give it back: waiting 20 s"
 says "it does not: taking the directory over, as generation 2"
 wait_until "a step beyond 20" eval "((\$(last_reported_step run) > 20))"

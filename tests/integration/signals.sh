@@ -52,7 +52,7 @@ start=$SECONDS
 status=0
 wait "$pid" || status=$?
 [[ $status != 0 ]] || fail "exit code 0 after a rank was killed"
-((SECONDS - start <= 5)) || fail "the job lived on for $((SECONDS - start)) s"
+((SECONDS - start <= 20)) || fail "the job lived on for $((SECONDS - start)) s"
 
 # What was interrupted starts again and can be brought to its end by the same command.
 sed -i 's/epochs = 100000/epochs = 1/' c.toml
