@@ -101,9 +101,9 @@ start_job() {
   started+=("$job")
 }
 
-# Its exit code in $status; one that does not end within ${limit:-60} s is a failure.
+# Its exit code in $status; one that does not end within ${limit:-120} s is a failure.
 wait_job() {
-  local deadline=$((SECONDS + ${limit:-60}))
+  local deadline=$((SECONDS + ${limit:-120}))
   while kill -0 "$job" 2>/dev/null && ((SECONDS < deadline)); do sleep 0.05; done
   if kill -0 "$job" 2>/dev/null; then fail "the job does not end"; fi
   status=0
@@ -112,9 +112,9 @@ wait_job() {
 
 # wait_until WHAT COMMAND...: until the command succeeds, while the job lives.
 wait_until() {
-  local what=$1 i
+  local what=$1 deadline=$((SECONDS + 120))
   shift
-  for ((i = 0; i < 1500; ++i)); do
+  while ((SECONDS < deadline)); do
     if "$@" >/dev/null 2>&1; then return; fi
     kill -0 "$job" 2>/dev/null || fail "the job ended before: $what"
     sleep 0.02

@@ -31,13 +31,15 @@ second() {
 pace=100
 start_job 2 run
 wait_until "a step" eval "((\$(last_reported_step run) > 2))"
+# Stopped meanwhile, so that on no machine it is over too soon: its lock lives on.
+frozen=("$(process_of_rank 0)" "$(process_of_rank 1)")
+kill -STOP "${frozen[@]}"
 for n in 1 2; do
-  since=$SECONDS
   second 4 "$n"
   grep -q "another process is training in run" second || fail "the second job does not say why it ends"
-  # Less than the 20 s for which a lease is waited for, with room for a busy machine to start the program.
-  ((SECONDS - since <= 15)) || fail "it took $((SECONDS - since)) s to refuse it"
+  ! grep -q "waiting" second || fail "it was refused only after a wait"
 done
+kill -CONT "${frozen[@]}"
 wait_job
 [[ $status == 0 ]] || fail "exit code $status of the first job"
 exact run reference
@@ -75,7 +77,7 @@ mv output first-output
 since=$SECONDS
 start_job 3 run -x FAULT_NO_LOCKS=1
 wait_for_line "going on with the run in run"
-((SECONDS - since >= 19 && SECONDS - since <= 50)) || fail "taken over after $((SECONDS - since)) s"
+((SECONDS - since >= 19)) || fail "taken over after $((SECONDS - since)) s"
 says "was last held by process ${frozen[0]} on host node7, which did not give it back: waiting 20 s"
 says "it does not: taking the directory over, as generation 2"
 wait_until "a step beyond 20" eval "((\$(last_reported_step run) > 20))"
