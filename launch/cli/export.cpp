@@ -12,9 +12,9 @@
 #include "base/version.h"
 #include "launch/cli/commands.h"
 #include "trainer/model/exported_model.h"
-#include "trainer/run/json_file.h"
 #include "trainer/run/safetensors.h"
 #include "trainer/run/saved_model.h"
+#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 namespace {
@@ -39,7 +39,8 @@ fs::path path_of(const ExportedPart& part, const fs::path& folder) {
 bool holds_export(const fs::path& folder) {
   if (!fs::exists(folder / kArchitecture)) return false;
   try {
-    const Json json = read_json_object(folder / kArchitecture, kLargestDescription, kFormatVersion);
+    const Json json =
+        read_versioned_json(folder / kArchitecture, kLargestDescription, kFormatVersion);
     return json.contains("elbow") && json.contains("parts");
   } catch (const Error&) {
     return false;

@@ -211,7 +211,8 @@ Json to_json(const RunSummary& run) {
 }
 
 std::string printed_json(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  // In ASCII alone: a terminal obeys what is beyond it (U+009B) as it obeys an escape character.
+  return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace elbow

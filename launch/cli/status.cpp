@@ -5,8 +5,8 @@
 
 #include <unistd.h>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json_input.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/run_summary.h"
@@ -39,12 +39,7 @@ std::vector<Evaluation> read_evaluations(const fs::path& root, RunSummary& run) 
     if (!name.starts_with("evaluation") || !name.ends_with(".json")) continue;
     if (found.size() == kMostFiles) break;
     try {
-      Json content = Json::parse(read_file(it->path(), kLargestFile), nullptr, false);
-      if (content.is_object()) {
-        found.push_back({name, std::move(content)});
-      } else {
-        run.problems.push_back(fmt::format("{} is damaged", it->path().string()));
-      }
+      found.push_back({name, read_json_object(it->path(), kLargestFile)});
     } catch (const Error& problem) {
       run.problems.emplace_back(problem.what());
     }
@@ -54,30 +49,23 @@ std::vector<Evaluation> read_evaluations(const fs::path& root, RunSummary& run) 
   return found;
 }
 
-std::optional<double> figure(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_number()) return std::nullopt;
-  return found->get<double>();
-}
-
 // "603.66 nats (standard error 2.47), ELBO 591.13; 10,000 samples of test.h5:/images"
 std::string evaluation_text(const Json& json) {
   std::vector<std::string> parts;
-  if (const auto value = figure(json, "log_likelihood")) {
-    const auto error = figure(json, "standard_error");
+  if (const auto value = find_number(json, "log_likelihood")) {
+    const auto error = find_number(json, "standard_error");
     parts.push_back(fmt::format("log p(x) {:.2f} nats{}", *value,
                                 error ? fmt::format(" (standard error {:.2f})", *error) : ""));
   }
-  if (const auto value = figure(json, "elbo")) parts.push_back(fmt::format("ELBO {:.2f}", *value));
+  if (const auto value = find_number(json, "elbo"))
+    parts.push_back(fmt::format("ELBO {:.2f}", *value));
   std::string text = parts.empty() ? "no likelihood" : join(parts, ", ");
-  if (const auto count = figure(json, "count"); count && std::abs(*count) < 1e15) {
+  if (const auto count = find_number(json, "count"); count && std::abs(*count) < 1e15) {
     text += fmt::format("; {} samples", human_count(std::llround(*count)));
   }
   const auto about = json.find("about");
-  if (about != json.end() && about->is_object() && about->contains("data") &&
-      about->at("data").is_string()) {
-    text += " of " + shown_text(about->at("data").get<std::string>());
-  }
+  const std::string data = about == json.end() ? "" : find_text(*about, "data");
+  if (!data.empty()) text += " of " + shown_text(data);
   return text;
 }
 

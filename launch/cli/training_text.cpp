@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "trainer/model/model.h"
-#include "trainer/run/json_file.h"
 #include "trainer/run/run_directory.h"
+#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 
@@ -117,7 +117,8 @@ Hints hints_for(const std::string& run) {
   constexpr std::size_t kLargestDescription = 64 << 20;
   constexpr int kFormatVersion = 1;
   try {
-    const auto json = read_json_object(RunPaths{run}.model(), kLargestDescription, kFormatVersion);
+    const auto json =
+        read_versioned_json(RunPaths{run}.model(), kLargestDescription, kFormatVersion);
     return {json.at("model").at("kind") != "pixelcnn", !json.at("conditioning").is_null()};
   } catch (const std::exception& error) {
     log::debug("no hints: {}", error.what());

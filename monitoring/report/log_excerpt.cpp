@@ -4,7 +4,8 @@
 #include <deque>
 #include <utility>
 
-#include "monitoring/report/json_input.h"
+#include "base/json_input.h"
+#include "monitoring/report/report_input.h"
 
 namespace elbow {
 namespace {
@@ -43,14 +44,14 @@ Json log_excerpt(const std::filesystem::path& log) {
   std::int64_t warnings = 0;
   std::int64_t errors = 0;
   const std::int64_t refused = for_each_json_line(log, [&](const Json& object) {
-    const std::string level = text_in(object, "level");
+    const std::string level = find_text(object, "level");
     warnings += level == "warning";
     errors += level == "error";
     Line line{++number,
-              {{"time", clipped(text_in(object, "time"))},
+              {{"time", clipped(find_text(object, "time"))},
                {"level", clipped(level)},
                {"rank", number_in(object, "rank")},
-               {"message", clipped(text_in(object, "message"))}}};
+               {"message", clipped(find_text(object, "message"))}}};
     keep(level == "warning" || level == "error" ? alarming : informative, std::move(line));
   });
   return {{"warnings", warnings},

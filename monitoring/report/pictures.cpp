@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "monitoring/image.h"
-#include "monitoring/report/json_input.h"
+#include "monitoring/report/report_input.h"
 
 namespace elbow {
 namespace {

@@ -7,10 +7,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "monitoring/report/json_input.h"
 #include "monitoring/report/log_excerpt.h"
 #include "monitoring/report/page.h"
 #include "monitoring/report/pictures.h"
+#include "monitoring/report/report_input.h"
 #include "monitoring/report/training_curves.h"
 
 namespace elbow {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "monitoring/report/json_input.h"
+#include "monitoring/report/report_input.h"
 #include "monitoring/report/thinned_rows.h"
 
 namespace elbow {

@@ -130,8 +130,11 @@ for run in empty garbage pipe endless deep huge; do
   says "runs/bad/$run: damaged"
   says " !  "
 done
+printf '{"a": %s' "$(head -c 900000 /dev/zero | tr '\0' '[')" >runs/bad/escape/evaluation-deep.json
 expect 0 timeout 20 "$elbow" status runs/bad/escape
 says "failed "
+says "evaluation-deep.json is damaged: nested too deeply"
+expect 0 timeout 20 "$elbow" status runs/bad/escape --json
 ! grep -aq $'\x1b\|\x07\|\xc2\x9b' output || fail "control characters of a stranger reach the terminal"
 expect 4 "$elbow" status runs
 says "runs is not a run directory: give the directory that 'elbow train --run DIR' made"

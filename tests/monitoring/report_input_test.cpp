@@ -1,4 +1,6 @@
 // What a report reads, which may be a stranger's.
+#include "monitoring/report/report_input.h"
+
 #include <cmath>
 #include <limits>
 
@@ -10,7 +12,6 @@
 #include "base/error.h"
 #include "monitoring/image.h"
 #include "monitoring/metrics_file.h"
-#include "monitoring/report/json_input.h"
 #include "monitoring/report/log_excerpt.h"
 #include "monitoring/report/pictures.h"
 #include "monitoring/report/training_curves.h"
@@ -38,20 +39,11 @@ std::string nested(int depth) {
          std::string(static_cast<std::size_t>(depth), ']');
 }
 
-TEST(JsonInput, RefusesWhatCouldHarm) {
+TEST(ReportInput, RefusesWhatCouldHarm) {
   const TemporaryFolder folder;
   const auto file = folder / "run.json";
   const auto refusal = [&] { return message_of([&] { read_json_file(file, 1000); }); };
   EXPECT_THAT(refusal(), HasSubstr("run.json is not there"));
-  write_file_atomically(file, "{\"a\": " + nested(400) + "}");
-  EXPECT_THAT(refusal(), HasSubstr("nested too deeply"));
-  write_file_atomically(file, "{\"a\": 1");
-  EXPECT_THAT(refusal(), HasSubstr("run.json is damaged"));
-  write_file_atomically(file, "[1]");
-  EXPECT_THAT(refusal(), HasSubstr("holds no JSON object"));
-  write_file_atomically(file, "{\"a\": \"" + std::string(1000, 'x') + "\"}");
-  EXPECT_THAT(refusal(), HasSubstr("more than"));
-  std::filesystem::remove(file);
   std::filesystem::create_symlink("/etc/passwd", file);
   EXPECT_THAT(refusal(), HasSubstr("a link"));
   std::filesystem::remove(file);
@@ -61,7 +53,7 @@ TEST(JsonInput, RefusesWhatCouldHarm) {
   EXPECT_THAT(message_of([&] { log_excerpt(file); }), HasSubstr("not a regular file"));
 }
 
-TEST(JsonInput, CutsWhatIsLong) {
+TEST(ReportInput, CutsWhatIsLong) {
   Json list = Json::array();
   for (int i = 0; i < 1000; ++i) list.push_back(i);
   const Json cut = clipped(Json{{"list", list}, {"text", std::string(100000, 'x')}});
@@ -70,7 +62,7 @@ TEST(JsonInput, CutsWhatIsLong) {
   EXPECT_EQ(cut["text"].get<std::string>().size(), 2003u);
 }
 
-TEST(JsonInput, LinesOfAnyLength) {
+TEST(ReportInput, LinesOfAnyLength) {
   const TemporaryFolder folder;
   const auto file = folder / "lines.jsonl";
   // Around the length at which the file is read piece by piece, and that of the longest line.

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "trainer/run/json_file.h"
+#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 namespace {
@@ -57,7 +57,7 @@ std::string text_of(Json json) {
 }
 
 Manifest read_manifest(const fs::path& path) {
-  Json json = read_json_object(path, kLargestManifest, kFormatVersion);
+  Json json = read_versioned_json(path, kLargestManifest, kFormatVersion);
   const std::string text = read_file(path, kLargestManifest);
   try {
     Json content = json;

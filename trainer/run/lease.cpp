@@ -11,7 +11,8 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "trainer/run/json_file.h"
+#include "monitoring/process_identity.h"
+#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 namespace {
@@ -21,47 +22,38 @@ namespace fs = std::filesystem;
 constexpr int kFormatVersion = 1;
 constexpr std::size_t kLargestFile = 65536;
 
-// What lease.json says.
-struct Content {
-  std::int64_t generation = 0;
-  std::int64_t renewals = 0;
-  bool released = true;
-  std::string host;
-  std::string boot;  // of the kernel on which it runs
-  std::int64_t process = 0;
-};
+// A file of /proc says that it has no bytes, so it is read by lines.
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return id.empty() ? this_process().host
+                    : id;  // where there is no such file, a host's name must do
+}
 
-Content read_lease(const fs::path& path) {
-  if (!fs::exists(path)) return {};
-  const auto json = read_json_object(path, kLargestFile, kFormatVersion);
+}  // namespace
+
+fs::path lease_path(const fs::path& root) { return root / "lease.json"; }
+
+fs::path lock_path(const fs::path& root) { return root / "lock"; }
+
+std::optional<LeaseRecord> read_lease(const fs::path& root) {
+  const fs::path path = lease_path(root);
+  if (!fs::exists(path)) return std::nullopt;
+  const auto json = read_versioned_json(path, kLargestFile, kFormatVersion);
   try {
-    return {json.at("generation").get<std::int64_t>(), json.at("renewals").get<std::int64_t>(),
-            json.at("released").get<bool>(),           json.at("host").get<std::string>(),
-            json.at("boot").get<std::string>(),        json.at("process").get<std::int64_t>()};
+    return LeaseRecord{
+        json.at("generation").get<std::int64_t>(), json.at("renewals").get<std::int64_t>(),
+        json.at("released").get<bool>(),           json.at("host").get<std::string>(),
+        json.at("boot").get<std::string>(),        json.at("process").get<std::int64_t>()};
   } catch (const nlohmann::json::exception&) {
     throw CheckpointError(fmt::format(
         "{} is damaged: remove it if no job is training in this directory", path.string()));
   }
 }
 
-std::string host_name() {
-  char name[256] = "";
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
-
-// A file of /proc says that it has no bytes, so it is read by lines.
-std::string boot_id() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string id;
-  std::getline(file, id);
-  return id.empty() ? host_name() : id;  // where there is no such file, a host's name must do
-}
-
-}  // namespace
-
 Lease::Lock::Lock(const fs::path& root)
-    : descriptor_(::open((root / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    : descriptor_(::open(lock_path(root).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
   if (descriptor_ < 0) {
     throw CheckpointError(fmt::format("cannot write in {}: {}", root.string(), errno_text(errno)));
   }
@@ -74,9 +66,8 @@ Lease::Lock::Lock(const fs::path& root)
 
 Lease::Lock::~Lock() { ::close(descriptor_); }
 
-Lease::Lease(const fs::path& root, LeaseTimes times)
-    : path_(root / "lease.json"), times_(times), lock_(root) {
-  const Content before = read_lease(path_);
+Lease::Lease(const fs::path& root, LeaseTimes times) : root_(root), times_(times), lock_(root) {
+  const LeaseRecord before = read_lease(root_).value_or(LeaseRecord{});
   generation_ = before.generation + 1;
   // A holder on this kernel would have held the lock.
   if (!before.released && before.boot != boot_id()) wait_for_other_host();
@@ -100,38 +91,38 @@ Lease::~Lease() {
 }
 
 void Lease::wait_for_other_host() const {
-  const Content first = read_lease(path_);
+  const LeaseRecord first = read_lease(root_).value_or(LeaseRecord{});
   log::warning(
       "{} was last held by process {} on host {}, which did not give it back: waiting {} s to see "
       "whether it lives",
-      path_.parent_path().string(), first.process, first.host,
+      root_.string(), first.process, first.host,
       std::chrono::duration<double>(times_.life).count());
   const auto until = std::chrono::steady_clock::now() + times_.life;
   while (std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(times_.life / 20);
-    const Content now = read_lease(path_);
+    const LeaseRecord now = read_lease(root_).value_or(LeaseRecord{});
     if (now.released) return;
     if (now.generation != first.generation || now.renewals != first.renewals) {
       throw CheckpointError(fmt::format(
           "process {} on host {} is training in {}: wait for it, or choose another --run",
-          now.process, now.host, path_.parent_path().string()));
+          now.process, now.host, root_.string()));
     }
   }
   log::warning("it does not: taking the directory over, as generation {}", generation_);
 }
 
 void Lease::require_held() const {
-  const Content now = read_lease(path_);
+  const LeaseRecord now = read_lease(root_).value_or(LeaseRecord{});
   if (now.generation == generation_) return;
   if (now.generation == 0) {
-    throw CheckpointError(fmt::format(
-        "{} has disappeared: who has the run directory cannot be told any more", path_.string()));
+    throw CheckpointError(
+        fmt::format("{} has disappeared: who has the run directory cannot be told any more",
+                    lease_path(root_).string()));
   }
   throw CheckpointError(fmt::format(
       "process {} on host {} has taken {} over (generation {}, this job's is {}): this job must "
-      "not "
-      "write there any more",
-      now.process, now.host, path_.parent_path().string(), now.generation, generation_));
+      "not write there any more",
+      now.process, now.host, root_.string(), now.generation, generation_));
 }
 
 void Lease::store(bool released) {
@@ -139,10 +130,10 @@ void Lease::store(bool released) {
                                        {"generation", generation_},
                                        {"renewals", renewals_++},
                                        {"released", released},
-                                       {"host", host_name()},
+                                       {"host", this_process().host},
                                        {"boot", boot_id()},
                                        {"process", ::getpid()}};
-  write_file_atomically(path_, json.dump() + "\n");
+  write_file_atomically(lease_path(root_), json.dump() + "\n");
 }
 
 void Lease::renew() {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -18,6 +19,23 @@ struct LeaseTimes {
   std::chrono::milliseconds life{20000};
   std::chrono::milliseconds renewal{5000};
 };
+
+// What the directory says of the job that holds it, or held it last.
+struct LeaseRecord {
+  std::int64_t generation = 0;
+  std::int64_t renewals = 0;
+  bool released = true;
+  std::string host;
+  std::string boot;  // of the kernel on which it runs
+  std::int64_t process = 0;
+};
+
+// Where the record and the lock of a run directory lie.
+std::filesystem::path lease_path(const std::filesystem::path& root);
+std::filesystem::path lock_path(const std::filesystem::path& root);
+
+// Nothing where no job has held the directory. Throws CheckpointError naming the file.
+std::optional<LeaseRecord> read_lease(const std::filesystem::path& root);
 
 // Held for its lifetime, renewed by a thread of its own. Every job that takes a directory over
 // raises its generation, so that one left over from before finds out that it has lost it.
@@ -54,7 +72,7 @@ class Lease {
   void store(bool released);
   void renew();
 
-  std::filesystem::path path_;
+  std::filesystem::path root_;
   LeaseTimes times_;
   Lock lock_;
   std::int64_t generation_ = 1;

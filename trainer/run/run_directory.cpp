@@ -9,7 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "trainer/run/checkpoint.h"
-#include "trainer/run/json_file.h"
+#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 namespace {
@@ -20,19 +20,6 @@ using Json = nlohmann::ordered_json;
 constexpr int kFormatVersion = 1;
 constexpr std::size_t kLargestRecord = 16 << 20;
 
-Json read_record(const fs::path& path) {
-  Json record = read_json_object(path, kLargestRecord, kFormatVersion);
-  const auto is_session = [](const Json& session) {
-    return session.is_object() && (!session.contains("reason") || session["reason"].is_string());
-  };
-  if (!record.contains("sessions") || !record["sessions"].is_array() ||
-      !std::all_of(record["sessions"].begin(), record["sessions"].end(), is_session) ||
-      !record.contains("finished") || !record["finished"].is_boolean()) {
-    throw CheckpointError(fmt::format("{} is damaged: it holds no sessions", path.string()));
-  }
-  return record;
-}
-
 // Makes the folder where there is none, and refuses one that holds something else than a run.
 // Whether it was made.
 bool prepare_folder(const fs::path& root) {
@@ -42,7 +29,7 @@ bool prepare_folder(const fs::path& root) {
     throw CheckpointError(fmt::format("cannot make the run directory {}: {}", root.string(),
                                       error ? error.message() : "something else has this name"));
   }
-  const bool of_a_run = fs::exists(root / "run.json") || fs::exists(root / "lock");
+  const bool of_a_run = fs::exists(RunPaths{root}.record()) || fs::exists(lock_path(root));
   if (!of_a_run && !fs::is_empty(root)) {
     throw CheckpointError(fmt::format(
         "{} holds files but no run: choose an empty or a new directory for --run", root.string()));
@@ -79,9 +66,23 @@ void remove_temporaries(const fs::path& root) {
 
 }  // namespace
 
+Json read_run_record(const fs::path& root) {
+  const fs::path path = RunPaths{root}.record();
+  Json record = read_versioned_json(path, kLargestRecord, kFormatVersion);
+  const auto is_session = [](const Json& session) {
+    return session.is_object() && (!session.contains("reason") || session["reason"].is_string());
+  };
+  if (!record.contains("sessions") || !record["sessions"].is_array() ||
+      !std::all_of(record["sessions"].begin(), record["sessions"].end(), is_session) ||
+      !record.contains("finished") || !record["finished"].is_boolean()) {
+    throw CheckpointError(fmt::format("{} is damaged: it holds no sessions", path.string()));
+  }
+  return record;
+}
+
 RunDirectory::RunDirectory(const fs::path& root)
     : paths_{root}, created_(prepare_folder(root)), lease_(std::make_unique<Lease>(root)) {
-  if (fs::exists(paths_.record())) record_ = read_record(paths_.record());
+  if (fs::exists(paths_.record())) record_ = read_run_record(root);
   remove_temporaries(root);
 }
 
@@ -91,11 +92,10 @@ RunDirectory::~RunDirectory() {
   std::error_code ignored;
   // What a session that could not begin has written says whose the directory is.
   for (const auto& entry : fs::directory_iterator(paths_.root, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name != "lock" && name != "lease.json") return;
+    if (entry.path() != lock_path(paths_.root) && entry.path() != lease_path(paths_.root)) return;
   }
-  fs::remove(paths_.root / "lock", ignored);
-  fs::remove(paths_.root / "lease.json", ignored);
+  fs::remove(lock_path(paths_.root), ignored);
+  fs::remove(lease_path(paths_.root), ignored);
   fs::remove(paths_.root, ignored);
 }
 

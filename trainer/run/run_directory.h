@@ -77,6 +77,10 @@ class RunDirectory {
   nlohmann::ordered_json record_;
 };
 
+// The content of run.json: an object with a list of sessions, each an object, and "finished", true
+// or false; nothing else of it is sure. Throws CheckpointError naming the file.
+nlohmann::ordered_json read_run_record(const std::filesystem::path& root);
+
 // For readers: the paths of an existing run. Throws CheckpointError, saying what to do, when `root`
 // holds no run.
 RunPaths require_run(const std::filesystem::path& root);

@@ -10,44 +10,32 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_input.h"
 
 namespace elbow {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 // About 40,000 lines.
 constexpr std::uintmax_t kLongestEnd = 16 << 20;
 constexpr std::size_t kLongestLine = 65536;
 constexpr std::size_t kLinesForRate = 50;
 
-std::optional<double> number(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_number()) return std::nullopt;
-  return found->get<double>();
-}
-
-std::optional<std::int64_t> whole_number(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_number_integer()) return std::nullopt;
-  const auto value = found->get<std::int64_t>();
-  return value < 0 ? std::nullopt : std::optional(value);
-}
-
 std::optional<RunFigures> figures_of(const Json& json) {
   if (!json.is_object()) return std::nullopt;
-  const auto step = whole_number(json, "step");
-  const auto samples = whole_number(json, "samples");
-  const auto epoch = whole_number(json, "epoch");
+  const auto step = find_whole_number(json, "step");
+  const auto samples = find_whole_number(json, "samples");
+  const auto epoch = find_whole_number(json, "epoch");
   if (!step || !samples || !epoch) return std::nullopt;
   RunFigures figures{*step, *samples, *epoch, {}, {}, 0};
   const bool validation = json.contains("validation_count");
-  figures.elbo = number(json, validation ? "validation_elbo" : "elbo");
-  if (validation) figures.log_likelihood = number(json, "validation_log_likelihood");
+  figures.elbo = find_number(json, validation ? "validation_elbo" : "elbo");
+  if (validation) figures.log_likelihood = find_number(json, "validation_log_likelihood");
   const auto time = json.find("time");
   if (time != json.end() && time->is_object()) {
-    figures.seconds = number(*time, "seconds").value_or(0);
+    figures.seconds = find_number(*time, "seconds").value_or(0);
   }
   return figures;
 }
@@ -61,7 +49,7 @@ class Gathered {
     note_place(*figures);
     if (json.contains("validation_count")) {
       metrics_.validation = figures;
-      if (number(json, "best").value_or(0) == 1) metrics_.best = figures;
+      if (find_number(json, "best").value_or(0) == 1) metrics_.best = figures;
     } else {
       metrics_.training = figures;
     }

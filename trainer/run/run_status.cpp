@@ -5,10 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
+#include "base/json_input.h"
 #include "monitoring/process_identity.h"
 #include "trainer/run/checkpoint.h"
-#include "trainer/run/json_file.h"
 #include "trainer/run/lease.h"
 #include "trainer/run/run_directory.h"
 #include "trainer/run/run_metrics.h"
@@ -19,35 +18,16 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr int kFormatVersion = 1;
-constexpr std::size_t kLargestRecord = 16 << 20;
-constexpr std::size_t kLargestLease = 65536;
-
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
 
-std::string text(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-std::int64_t whole_number(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
-}
-
-std::optional<RunHolder> read_holder(const fs::path& path) {
-  if (!is_there(path)) return std::nullopt;
-  const Json json = read_json_object(path, kLargestLease, kFormatVersion);
-  const auto released = json.find("released");
-  if (released == json.end() || !released->is_boolean()) {
-    throw CheckpointError(
-        fmt::format("{} is damaged: it does not say whether it is held", path.string()));
-  }
-  return RunHolder{text(json, "host"), whole_number(json, "process"), released->get<bool>(),
-                   file_age(path).value_or(0)};
+std::optional<RunHolder> read_holder(const fs::path& root) {
+  const auto lease = read_lease(root);
+  if (!lease) return std::nullopt;
+  return RunHolder{lease->host, lease->process, lease->released,
+                   file_age(lease_path(root)).value_or(0)};
 }
 
 bool renews(const RunHolder& holder) {
@@ -80,22 +60,16 @@ RunCondition condition_of(bool finished, const Json& session, const RunStatus& s
   return saved ? RunCondition::kStopped : RunCondition::kFailed;
 }
 
-void read_record(const fs::path& path, RunStatus& status) {
-  const Json record = read_json_object(path, kLargestRecord, kFormatVersion);
-  const auto sessions = record.find("sessions");
-  const auto finished = record.find("finished");
-  if (sessions == record.end() || !sessions->is_array() || finished == record.end() ||
-      !finished->is_boolean() || (!sessions->empty() && !sessions->back().is_object())) {
-    throw CheckpointError(fmt::format("{} is damaged: it holds no sessions", path.string()));
-  }
+void take_record(const Json& record, RunStatus& status) {
   const auto about = record.find("about");
-  if (about != record.end() && about->is_object()) status.data = text(*about, "data");
-  if (sessions->empty()) return;
-  const Json& last = sessions->back();
-  status.sessions = static_cast<std::int64_t>(sessions->size());
-  status.session = {text(last, "started"), text(last, "ended"), text(last, "reason"),
-                    whole_number(last, "ranks")};
-  status.condition = condition_of(finished->get<bool>(), last, status);
+  if (about != record.end()) status.data = find_text(*about, "data");
+  const Json& sessions = record["sessions"];
+  if (sessions.empty()) return;
+  const Json& last = sessions.back();
+  status.sessions = static_cast<std::int64_t>(sessions.size());
+  status.session = {find_text(last, "started"), find_text(last, "ended"), find_text(last, "reason"),
+                    find_whole_number(last, "ranks").value_or(0)};
+  status.condition = condition_of(record["finished"].get<bool>(), last, status);
 }
 
 }  // namespace
@@ -126,16 +100,15 @@ const char* condition_name(RunCondition condition) {
 
 bool looks_like_run(const fs::path& root) {
   return is_there(RunPaths{root}.record()) ||
-         (is_there(root / "lease.json") && is_there(root / "lock"));
+         (is_there(lease_path(root)) && is_there(lock_path(root)));
 }
 
 RunStatus read_run_status(const fs::path& root) {
   RunStatus status;
   try {
-    status.holder = read_holder(root / "lease.json");
+    status.holder = read_holder(root);
     if (status.holder && renews(*status.holder)) status.condition = RunCondition::kStarting;
-    const fs::path record = RunPaths{root}.record();
-    if (is_there(record)) read_record(record, status);
+    if (is_there(RunPaths{root}.record())) take_record(read_run_record(root), status);
   } catch (const std::exception& error) {
     status.condition = RunCondition::kDamaged;
     status.problem = error.what();

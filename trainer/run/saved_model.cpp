@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "trainer/run/checkpoint.h"
-#include "trainer/run/json_file.h"
 #include "trainer/run/safetensors.h"
+#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 namespace {
@@ -97,7 +97,7 @@ void save_parameters(const std::filesystem::path& path, const NamedTensors& para
 }
 
 SavedModel load_model(const RunPaths& paths, const std::string& which, const OwnNetworks& own) {
-  const Json json = read_json_object(paths.model(), kLargestDescription, kFormatVersion);
+  const Json json = read_versioned_json(paths.model(), kLargestDescription, kFormatVersion);
   try {
     const ModelRecord record{json.at("seed").get<std::uint64_t>(),
                              json.at("data_fingerprint").get<std::string>()};

@@ -1,5 +1,5 @@
-// JSON of a run directory that may be a stranger's: read with limits, and cut to a size fit to be
-// shown.
+// What a run directory that may be a stranger's holds: read with limits, and cut to a size fit to
+// be shown.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,7 @@
 
 namespace elbow {
 
-// A JSON object from a regular file (no link) of at most `limit` bytes. Throws Error naming the
-// file and saying what is wrong with it.
+// As read_json_object, of a regular file that is no link.
 nlohmann::ordered_json read_json_file(const std::filesystem::path& path, std::size_t limit);
 
 // The same with long texts and long lists cut: of a list the last entries stay, of an object the
@@ -20,9 +19,8 @@ nlohmann::ordered_json read_json_file(const std::filesystem::path& path, std::si
 nlohmann::ordered_json clipped(const nlohmann::ordered_json& json);
 std::string clipped(const std::string& text);
 
-// What is in `object` under `key` where it is of this kind; else NaN, or "".
+// The number that is in `object` under `key`, or NaN: JavaScript's null.
 double number_in(const nlohmann::ordered_json& object, const char* key);
-std::string text_in(const nlohmann::ordered_json& object, const char* key);
 
 // Calls `use` with each line that is a JSON object, in memory that doesn't depend on how many there
 // are. Returns how many lines are none; a last line without its end is on its way and not counted.

@@ -1,36 +1,27 @@
-#include "monitoring/report/json_input.h"
+#include "monitoring/report/report_input.h"
 
 #include <algorithm>
 #include <fstream>
 #include <limits>
 #include <vector>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json_input.h"
 
 namespace elbow {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kDeepest = 32;
 constexpr std::size_t kLongestText = 2000;     // bytes
 constexpr std::size_t kLongestList = 200;      // entries
 constexpr std::size_t kLongestLine = 1 << 16;  // bytes
 constexpr std::size_t kPiece = 1 << 20;        // bytes read at a time
 
-// Throws Error or Json::exception.
-Json parse(std::string_view text) {
-  return Json::parse(text, [](int depth, Json::parse_event_t, Json&) {
-    if (depth > kDeepest) throw Error("nested too deeply");
-    return true;
-  });
-}
-
 bool is_object(std::string_view line, Json& object) {
   try {
-    object = parse(line);
-  } catch (const std::exception&) {
+    object = parse_json(line);
+  } catch (const Error&) {
     return false;
   }
   return object.is_object();
@@ -56,17 +47,7 @@ void require_regular(const std::filesystem::path& path) {
 
 Json read_json_file(const std::filesystem::path& path, std::size_t limit) {
   require_regular(path);
-  const std::string text = read_file(path, limit);
-  Json json;
-  try {
-    json = parse(text);
-  } catch (const std::exception& error) {
-    throw Error(fmt::format("{} is damaged: {}", path.string(), error.what()));
-  }
-  if (!json.is_object()) {
-    throw Error(fmt::format("{} is damaged: it holds no JSON object", path.string()));
-  }
-  return json;
+  return read_json_object(path, limit);
 }
 
 std::string clipped(const std::string& text) {
@@ -93,14 +74,7 @@ Json clipped(const Json& json) {
 }
 
 double number_in(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number() ? found->get<double>()
-                                                     : std::numeric_limits<double>::quiet_NaN();
-}
-
-std::string text_in(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+  return find_number(object, key).value_or(std::numeric_limits<double>::quiet_NaN());
 }
 
 std::int64_t for_each_json_line(const std::filesystem::path& path,

@@ -1,0 +1,54 @@
+#include "base/json_input.h"
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+
+namespace elbow {
+
+using Json = nlohmann::ordered_json;
+
+Json parse_json(std::string_view text) {
+  constexpr int kDeepest = 32;
+  try {
+    return Json::parse(text, [](int depth, Json::parse_event_t, Json&) {
+      if (depth > kDeepest) throw Error("nested too deeply");
+      return true;
+    });
+  } catch (const Json::exception& error) {
+    throw Error(error.what());
+  }
+}
+
+Json read_json_object(const std::filesystem::path& path, std::size_t limit) {
+  const std::string text = read_file(path, limit);
+  Json json;
+  try {
+    json = parse_json(text);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{} is damaged: {}", path.string(), error.what()));
+  }
+  if (!json.is_object()) {
+    throw Error(fmt::format("{} is damaged: it holds no JSON object", path.string()));
+  }
+  return json;
+}
+
+std::optional<double> find_number(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number()) return std::nullopt;
+  return found->get<double>();
+}
+
+std::optional<std::int64_t> find_whole_number(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number_integer()) return std::nullopt;
+  const auto value = found->get<std::int64_t>();
+  return value < 0 ? std::nullopt : std::optional(value);
+}
+
+std::string find_text(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+}  // namespace elbow

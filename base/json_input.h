@@ -1,0 +1,28 @@
+// JSON that strangers may have written: parsed with limits, and asked without trust in its form.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace elbow {
+
+// Nested no deeper than 32 levels: what reads it may recurse. Throws Error saying what is wrong.
+nlohmann::ordered_json parse_json(std::string_view text);
+
+// A JSON object from a file of at most `limit` bytes. Throws Error naming the file and saying what
+// is wrong with it.
+nlohmann::ordered_json read_json_object(const std::filesystem::path& path, std::size_t limit);
+
+// What is in `object` under `key` where it is of this kind. Of what is no object: nothing.
+std::optional<double> find_number(const nlohmann::ordered_json& object, const char* key);
+std::optional<std::int64_t> find_whole_number(const nlohmann::ordered_json& object,
+                                              const char* key);                // 0 or more
+std::string find_text(const nlohmann::ordered_json& object, const char* key);  // or ""
+
+}  // namespace elbow
