@@ -14,14 +14,13 @@ namespace elbow {
 namespace {
 
 void sync_path(const std::filesystem::path& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0) throw Error(fmt::format("cannot open {}: {}", path.string(), errno_text(errno)));
-  const int result = ::fsync(fd);
-  const int error = errno;
-  ::close(fd);
+  const Descriptor file(::open(path.c_str(), flags | O_CLOEXEC));
+  if (!file.valid()) {
+    throw Error(fmt::format("cannot open {}: {}", path.string(), errno_text(errno)));
+  }
   // Some network file systems cannot flush a folder, and say EINVAL.
-  if (result != 0 && error != EINVAL) {
-    throw Error(fmt::format("cannot flush {} to disk: {}", path.string(), errno_text(error)));
+  if (::fsync(file.get()) != 0 && errno != EINVAL) {
+    throw Error(fmt::format("cannot flush {} to disk: {}", path.string(), errno_text(errno)));
   }
 }
 
@@ -40,13 +39,12 @@ void rename_durably(const std::filesystem::path& from, const std::filesystem::pa
 NewFile::NewFile(std::filesystem::path path, std::filesystem::path name)
     : path_(std::move(path)),
       name_(name.empty() ? path_ : std::move(name)),
-      fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
-  if (fd_ < 0) fail(errno);
+      file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+  if (!file_.valid()) fail(errno);
 }
 
 NewFile::~NewFile() {
-  if (fd_ < 0) return;
-  ::close(fd_);
+  if (!file_.valid()) return;
   std::error_code ignored;
   std::filesystem::remove(path_, ignored);
 }
@@ -57,7 +55,7 @@ void NewFile::fail(int error_number) {
 
 void NewFile::write(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+    const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail(errno);
     bytes.remove_prefix(static_cast<std::size_t>(written));
@@ -66,8 +64,8 @@ void NewFile::write(std::string_view bytes) {
 
 void NewFile::finish() {
   // Some network file systems report what they could not store only here.
-  if (::fsync(fd_) != 0) fail(errno);
-  if (::close(std::exchange(fd_, -1)) != 0) {
+  if (::fsync(file_.get()) != 0) fail(errno);
+  if (::close(file_.release()) != 0) {
     const int error = errno;
     std::error_code ignored;
     std::filesystem::remove(path_, ignored);

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.h"
+
 namespace elbow {
 
 // A file that is being made, where there may be one already: written piece by piece, then flushed
@@ -26,7 +28,7 @@ class NewFile {
 
   std::filesystem::path path_;
   std::filesystem::path name_;
-  int fd_;
+  Descriptor file_;
 };
 
 // Writes a file through a function, atomically: readers see the old file or the new one. Throws

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "data/cars3d.h"
@@ -109,25 +110,21 @@ std::size_t check_elements(std::span<const std::byte> file, const std::string& n
 class MemoryFile {
  public:
   explicit MemoryFile(std::span<const std::byte> bytes)
-      : descriptor_(::memfd_create("cars3d", MFD_CLOEXEC)) {
-    while (descriptor_ >= 0 && !bytes.empty()) {
-      const ssize_t got = ::write(descriptor_, bytes.data(), bytes.size());
+      : file_(::memfd_create("cars3d", MFD_CLOEXEC)) {
+    while (file_.valid() && !bytes.empty()) {
+      const ssize_t got = ::write(file_.get(), bytes.data(), bytes.size());
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) break;
       bytes = bytes.subspan(static_cast<std::size_t>(got));
     }
-    if (bytes.empty()) return;
-    const int error = errno;
-    if (descriptor_ >= 0) ::close(descriptor_);
-    throw DataError("no memory for a file of Cars3D: " + errno_text(error));
+    if (!bytes.empty()) {
+      throw DataError("no memory for a file of Cars3D: " + errno_text(errno));
+    }
   }
-  ~MemoryFile() { ::close(descriptor_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  std::string path() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
+  std::string path() const { return fmt::format("/proc/self/fd/{}", file_.get()); }
 
  private:
-  int descriptor_;
+  Descriptor file_;
 };
 
 std::string variables(mat_t* file) {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -75,13 +76,11 @@ void check_readable(const std::string& file) {
   if (S_ISDIR(status.st_mode)) {
     throw DataError(fmt::format("cannot open {}: it is a folder; name a file in it", file));
   }
-  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
+  if (!Descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC)).valid()) {
     const int error = errno;
     throw DataError(fmt::format("cannot open {}: {}", file,
                                 error == EACCES ? "no permission to read it" : errno_text(error)));
   }
-  ::close(fd);
 }
 
 bool is_numeric(const Handle& data_set) {

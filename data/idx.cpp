@@ -87,46 +87,37 @@ Header parse_header(const std::string& file, std::span<const std::byte> bytes) {
 
 IdxFile::IdxFile(const std::string& file) : file_(file) {
   struct stat status {};
-  descriptor_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) {
+  plain_ = Descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!plain_.valid()) {
     const int error = errno;
     throw DataError(fmt::format("cannot open {}: {}", file,
                                 error == ENOENT ? "no such file" : errno_text(error)));
   }
   std::array<unsigned char, 2> magic{};
-  try {
-    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
-      throw DataError(fmt::format("cannot open {}: not a regular file", file));
-    }
-    const bool any = ::pread(descriptor_, magic.data(), magic.size(), 0) == 2;
-    if (any && magic[0] == 0x1F && magic[1] == 0x8B) {
-      ::close(std::exchange(descriptor_, -1));
-      open_compressed();
-    } else {
-      open_plain();
-    }
-  } catch (...) {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    throw;
+  if (::fstat(plain_.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    throw DataError(fmt::format("cannot open {}: not a regular file", file));
   }
-}
-
-IdxFile::~IdxFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  const bool any = ::pread(plain_.get(), magic.data(), magic.size(), 0) == 2;
+  if (any && magic[0] == 0x1F && magic[1] == 0x8B) {
+    plain_.reset();
+    open_compressed();
+  } else {
+    open_plain();
+  }
 }
 
 void IdxFile::open_plain() {
   std::vector<std::byte> head(kLongestHeader);
-  const ssize_t got = ::pread(descriptor_, head.data(), head.size(), 0);
+  const ssize_t got = ::pread(plain_.get(), head.data(), head.size(), 0);
   if (got < 0) throw DataError(fmt::format("cannot read {}: {}", file_, errno_text(errno)));
   head.resize(static_cast<std::size_t>(got));
   const Header header = parse_header(file_, head);
-  const off_t size = ::lseek(descriptor_, 0, SEEK_END);
+  const off_t size = ::lseek(plain_.get(), 0, SEEK_END);
   if (size < header.values || size - header.values < header.bytes) {
     wrong_length(file_, header, "short");
   }
   if (size - header.values > header.bytes) wrong_length(file_, header, "long");
-  ::lseek(descriptor_, header.bytes, SEEK_SET);
+  ::lseek(plain_.get(), header.bytes, SEEK_SET);
   shape_ = header.shape;
 }
 
@@ -166,7 +157,7 @@ std::int64_t IdxFile::row_bytes() const {
 }
 
 void IdxFile::read(std::span<std::byte> out) {
-  if (descriptor_ < 0) {
+  if (!plain_.valid()) {
     if (out.size() > unpacked_.size() - position_) {
       throw DataError(fmt::format("{} has no more values", file_));
     }
@@ -175,7 +166,7 @@ void IdxFile::read(std::span<std::byte> out) {
     return;
   }
   while (!out.empty()) {
-    const ssize_t got = ::read(descriptor_, out.data(), out.size());
+    const ssize_t got = ::read(plain_.get(), out.data(), out.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw DataError(fmt::format("cannot read {}: {}", file_, errno_text(errno)));
     if (got == 0) throw DataError(fmt::format("{} became shorter while it was read", file_));

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptor.h"
+
 namespace elbow {
 
 // An IDX file of unsigned bytes, read front to back. A plain file is streamed; a compressed one is
@@ -17,9 +19,6 @@ class IdxFile {
   // Throws DataError naming the file: missing, not IDX, not unsigned bytes, damaged, shorter or
   // longer than its header says.
   explicit IdxFile(const std::string& file);
-  ~IdxFile();
-  IdxFile(const IdxFile&) = delete;
-  IdxFile& operator=(const IdxFile&) = delete;
 
   const std::string& file() const { return file_; }
   const std::vector<std::int64_t>& shape() const { return shape_; }  // N first
@@ -33,8 +32,8 @@ class IdxFile {
 
   std::string file_;
   std::vector<std::int64_t> shape_;
-  int descriptor_ = -1;              // of a plain file
-  std::vector<std::byte> unpacked_;  // of a compressed one
+  Descriptor plain_;                 // where it is not compressed
+  std::vector<std::byte> unpacked_;  // where it is
   std::size_t position_ = 0;         // in unpacked_
 };
 

@@ -226,8 +226,8 @@ PartReader::PartReader(const PartInfo& info) : info_(info) {
     throw DataError(fmt::format("{} has changed since it was opened; start again", info_.file));
   }
   if (info_.offset) {
-    descriptor_ = ::open(info_.file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor_ < 0) {
+    direct_ = Descriptor(::open(info_.file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!direct_.valid()) {
       throw DataError(fmt::format("cannot open {}: {}", info_.file, errno_text(errno)));
     }
     return;
@@ -244,12 +244,8 @@ PartReader::PartReader(const PartInfo& info) : info_(info) {
                   H5Tclose};
 }
 
-PartReader::~PartReader() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 void PartReader::read_raw(std::int64_t first, std::int64_t count, std::byte* out) {
-  if (descriptor_ >= 0) {
+  if (direct_.valid()) {
     read_around_library(first, count, out);
   } else {
     read_through_library(first, count, out);
@@ -260,7 +256,7 @@ void PartReader::read_around_library(std::int64_t first, std::int64_t count, std
   std::int64_t from = *info_.offset + first * info_.row_bytes();
   std::int64_t left = count * info_.row_bytes();
   while (left > 0) {
-    const ssize_t got = ::pread(descriptor_, out, static_cast<std::size_t>(left), from);
+    const ssize_t got = ::pread(direct_.get(), out, static_cast<std::size_t>(left), from);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
       throw DataError(fmt::format("cannot read rows {} to {} of {}: {}", first, first + count - 1,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "data/hdf5.h"
 #include "data/stored_type.h"
 
@@ -45,9 +46,6 @@ class PartReader {
  public:
   // Opens the file. Throws DataError when it is no longer the one that was described.
   explicit PartReader(const PartInfo& info);
-  ~PartReader();
-  PartReader(const PartReader&) = delete;
-  PartReader& operator=(const PartReader&) = delete;
 
   // Rows [first, first + count) as they are stored, count * row_bytes of them, for decode_values.
   void read_raw(std::int64_t first, std::int64_t count, std::byte* out);
@@ -57,7 +55,7 @@ class PartReader {
   void read_through_library(std::int64_t first, std::int64_t count, std::byte* out);
 
   const PartInfo info_;
-  int descriptor_ = -1;
+  Descriptor direct_;  // where the library is not needed
   hdf5::Handle opened_;
   hdf5::Handle data_set_;
   hdf5::Handle memory_type_;

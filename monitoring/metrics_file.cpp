@@ -71,22 +71,18 @@ MetricsFile::MetricsFile(std::filesystem::path path, const std::optional<Metrics
     : path_(std::move(path)) {
   size_ = bytes_to_keep(path_, cut);
   if (std::filesystem::exists(path_)) replace_by_beginning(path_, size_);
-  fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail("open", errno);
-}
-
-MetricsFile::~MetricsFile() {
-  if (fd_ >= 0) ::close(fd_);
+  file_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (!file_.valid()) fail("open", errno);
 }
 
 void MetricsFile::append(const MetricsFields& figures, const MetricsFields& time) {
-  if (fd_ < 0) return;
+  if (!file_.valid()) return;
   Json object = to_json(figures);
   object["time"] = to_json(time);
   const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   std::size_t done = 0;
   while (done < line.size()) {
-    const ssize_t written = ::write(fd_, line.data() + done, line.size() - done);
+    const ssize_t written = ::write(file_.get(), line.data() + done, line.size() - done);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail("write", errno);
     done += static_cast<std::size_t>(written);
@@ -97,11 +93,10 @@ void MetricsFile::append(const MetricsFields& figures, const MetricsFields& time
 void MetricsFile::fail(const std::string& what, int error_number) {
   std::string message =
       fmt::format("cannot {} {}: {}", what, path_.string(), errno_text(error_number));
-  if (fd_ >= 0) {
-    if (what == "write" && ::ftruncate(fd_, size_) != 0) message += "; its last line is cut short";
-    ::close(fd_);
-    fd_ = -1;
+  if (what == "write" && ::ftruncate(file_.get(), size_) != 0) {
+    message += "; its last line is cut short";
   }
+  file_.reset();
   throw CheckpointError(message);
 }
 

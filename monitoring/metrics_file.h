@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/descriptor.h"
+
 namespace elbow {
 
 // A number that is not finite is written as null.
@@ -32,9 +34,6 @@ class MetricsFile {
   // Creates the file, or opens it to append. A last line that a crash left without its end is
   // dropped, and so is what is behind the cut. Throws CheckpointError naming the file.
   explicit MetricsFile(std::filesystem::path path, const std::optional<MetricsCut>& cut = {});
-  ~MetricsFile();
-  MetricsFile(const MetricsFile&) = delete;
-  MetricsFile& operator=(const MetricsFile&) = delete;
 
   // Hands the line to the system at once and whole, so that readers of the file see whole lines.
   //
@@ -48,7 +47,7 @@ class MetricsFile {
   [[noreturn]] void fail(const std::string& what, int error_number);
 
   std::filesystem::path path_;
-  int fd_ = -1;
+  Descriptor file_;
   std::int64_t size_ = 0;  // bytes of whole lines
 };
 

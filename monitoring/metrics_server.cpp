@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "monitoring/metric_families.h"
@@ -62,31 +63,20 @@ std::string with_port(const std::string& address, std::int64_t port) {
   return fmt::format("{}{}{}:{}", v6 ? "[" : "", address, v6 ? "]" : "", port);
 }
 
-class Socket {
- public:
-  explicit Socket(int family)
-      : fd_(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {}
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
+Descriptor make_socket(int family) {
+  return Descriptor(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
 
 // Why it cannot be listened at: the web server does not say.
 std::string listen_problem(const SocketAddress& address) {
   if (address.storage.ss_family == AF_INET6 && mg_check_feature(MG_FEATURES_IPV6) == 0) {
     return "the CivetWeb library of this system, which serves them, was built without IPv6";
   }
-  const Socket socket(address.storage.ss_family);
+  const Descriptor socket = make_socket(address.storage.ss_family);
   const int on = 1;
-  ::setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (socket.fd() < 0 || ::bind(socket.fd(), address.get(), address.size) != 0 ||
-      ::listen(socket.fd(), 1) != 0) {
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (!socket.valid() || ::bind(socket.get(), address.get(), address.size) != 0 ||
+      ::listen(socket.get(), 1) != 0) {
     return errno_text(errno);
   }
   return "the web server did not start";
@@ -134,9 +124,9 @@ void stop(std::unique_ptr<prometheus::Exposer> exposer, const SocketAddress& add
     stopped = true;
   });
   while (!stopped) {
-    const Socket knock(address.storage.ss_family);
+    const Descriptor knock = make_socket(address.storage.ss_family);
     // Not waited for, and refused once the server is gone: either is well.
-    static_cast<void>(::connect(knock.fd(), address.get(), address.size));
+    static_cast<void>(::connect(knock.get(), address.get(), address.size));
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   stopper.join();

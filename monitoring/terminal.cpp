@@ -22,24 +22,24 @@ bool terminal_is_able() {
   return term != nullptr && *term != '\0' && std::string(term) != "dumb";
 }
 
-// The launcher's standard error, opened anew, or -1. A launcher hands its ranks a pipe and copies
-// what it reads from it, byte for byte, to its own standard error. Anything else that is our parent
-// (a shell, say) proves nothing about where our pipe ends.
-int open_launcher_stderr() {
+// The launcher's standard error, opened anew, where it is a terminal. A launcher hands its ranks a
+// pipe and copies what it reads from it, byte for byte, to its own standard error. Anything else
+// that is our parent (a shell, say) proves nothing about where our pipe ends.
+Descriptor open_launcher_stderr() {
   struct stat status {};
-  if (::fstat(STDERR_FILENO, &status) != 0 || !S_ISFIFO(status.st_mode)) return -1;
+  if (::fstat(STDERR_FILENO, &status) != 0 || !S_ISFIFO(status.st_mode)) return Descriptor();
   const std::string parent = "/proc/" + std::to_string(::getppid());
   std::string name;
   std::getline(std::ifstream(parent + "/comm"), name);
   constexpr std::array<const char*, 5> kLaunchers = {"mpirun", "mpiexec", "orterun", "prterun",
                                                      "prte"};
-  if (std::find(kLaunchers.begin(), kLaunchers.end(), name) == kLaunchers.end()) return -1;
-  const int fd = ::open((parent + "/fd/2").c_str(), O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-  if (fd >= 0 && ::isatty(fd) == 0) {
-    ::close(fd);
-    return -1;
+  if (std::find(kLaunchers.begin(), kLaunchers.end(), name) == kLaunchers.end()) {
+    return Descriptor();
   }
-  return fd;
+  Descriptor opened(
+      ::open((parent + "/fd/2").c_str(), O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+  if (opened.valid() && ::isatty(opened.get()) == 0) opened.reset();
+  return opened;
 }
 
 }  // namespace
@@ -50,12 +50,8 @@ Terminal::Terminal() {
     fd_ = STDERR_FILENO;
     return;
   }
-  fd_ = open_launcher_stderr();
-  opened_ = fd_ >= 0;
-}
-
-Terminal::~Terminal() {
-  if (opened_) ::close(fd_);
+  opened_ = open_launcher_stderr();
+  fd_ = opened_.get();
 }
 
 int Terminal::width() const {

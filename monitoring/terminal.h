@@ -1,6 +1,8 @@
 // Where progress is shown: the terminal behind standard error, if there is one.
 #pragma once
 
+#include "base/descriptor.h"
+
 namespace elbow {
 
 // The terminal that what this process writes to stderr appears on: stderr itself, or the standard
@@ -9,9 +11,6 @@ namespace elbow {
 class Terminal {
  public:
   Terminal();
-  ~Terminal();
-  Terminal(const Terminal&) = delete;
-  Terminal& operator=(const Terminal&) = delete;
 
   bool found() const { return fd_ >= 0; }
   // Columns at this moment; 80 where the terminal does not say.
@@ -21,8 +20,8 @@ class Terminal {
   bool rewraps() const;
 
  private:
-  int fd_ = -1;
-  bool opened_ = false;
+  Descriptor opened_;
+  int fd_ = -1;  // of opened_, or this process's standard error
 };
 
 // Whether the locale in the environment (LC_ALL, LC_CTYPE, LANG) says UTF-8.

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "monitoring/process_identity.h"
 #include "trainer/comm/together.h"
 
 namespace elbow {
@@ -108,10 +109,7 @@ Placement Placement::from_text(const std::string& text) {
 }
 
 Placement this_place() {
-  Placement place{"", machine_cores(), {}};
-  char name[256] = "";
-  ::gethostname(name, sizeof name - 1);
-  place.host = name;
+  Placement place{this_process().host, machine_cores(), {}};
   cpu_set_t set;
   CPU_ZERO(&set);
   if (::sched_getaffinity(0, sizeof set, &set) == 0) {

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/atomic_file.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "trainer/comm/together.h"
@@ -77,23 +78,8 @@ void all_reduce_of_two(Communicator& comm, int a, int b, torch::Tensor& tensor) 
   exchange(mine, theirs);
 }
 
-// A file descriptor and its end.
-class Socket {
- public:
-  explicit Socket(int descriptor) : descriptor_(descriptor) {}
-  ~Socket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
 // A free port of all interfaces; 0 where there is none.
-int listen_anywhere(const Socket& socket) {
+int listen_anywhere(const Descriptor& socket) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   socklen_t length = sizeof address;
@@ -115,7 +101,7 @@ std::string connection_problem(const std::string& host, int port) {
   const int code = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &wanted, &found);
   if (code != 0) return fmt::format("its name is not known: {}", ::gai_strerror(code));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, ::freeaddrinfo);
-  const Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (::connect(socket.get(), found->ai_addr, found->ai_addrlen) == 0) return "";
   if (errno != EINPROGRESS) return errno_text(errno);
   pollfd connected{socket.get(), POLLOUT, 0};
@@ -231,7 +217,7 @@ Findings link_findings(const std::vector<HostLink>& links) {
 
 Findings probe_ports(Communicator& comm, const std::vector<Placement>& places) {
   const std::vector<int> firsts = first_ranks(places);
-  const Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const std::int64_t mine = listen_anywhere(socket);
   const torch::Tensor ports = comm.all_gather(torch::tensor({mine}, torch::kLong));
   Findings findings;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/atomic_file.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "trainer/comm/together.h"
@@ -32,25 +33,16 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// An open file, closed with this.
-class OpenFile {
- public:
-  explicit OpenFile(const fs::path& path)
-      : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
-    if (descriptor_ < 0) {
-      throw Error(fmt::format("cannot write {}: {}", path.string(), errno_text(errno)));
-    }
+Descriptor open_file(const fs::path& path) {
+  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file.valid()) {
+    throw Error(fmt::format("cannot write {}: {}", path.string(), errno_text(errno)));
   }
-  ~OpenFile() { ::close(descriptor_); }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
+  return file;
+}
 
-  // 0, or the number of the error. As the lease does it.
-  int lock() const { return ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 ? 0 : errno; }
-
- private:
-  int descriptor_;
-};
+// 0, or the number of the error. As the lease does it.
+int lock(const Descriptor& file) { return ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno; }
 
 // What a probe finds, or that it could not even be tried: a run would fail there as well.
 Finding tried(const char* name, const std::function<Finding()>& probe) {
@@ -72,7 +64,7 @@ std::string view_of(const fs::path& file, const std::string& content) {
   }
   if (seen != content) return "other content";
   try {
-    return OpenFile(file).lock() == 0 ? "not locked" : "locked";
+    return lock(open_file(file)) == 0 ? "not locked" : "locked";
   } catch (const Error&) {
     return "read-only";
   }
@@ -184,10 +176,9 @@ Finding probe_rename(const fs::path& folder) {
   const std::string old_text(8192, 'o');
   const std::string new_text(8192, 'n');
   write_file_atomically(file, old_text);
-  std::atomic<bool> done = false;
   std::atomic<int> broken = 0;
-  std::thread reader([&] {
-    while (!done) {
+  std::jthread reader([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
       try {
         const std::string seen = read_file(file, 1 << 20);
         if (seen != old_text && seen != new_text) ++broken;
@@ -196,18 +187,12 @@ Finding probe_rename(const fs::path& folder) {
       }
     }
   });
-  try {
-    for (int i = 0; i < kTimes; ++i) {
-      const fs::path temporary = temporary_name(file);
-      std::ofstream(temporary, std::ios::binary) << (i % 2 == 0 ? new_text : old_text);
-      fs::rename(temporary, file);
-    }
-  } catch (...) {
-    done = true;
-    reader.join();
-    throw;
+  for (int i = 0; i < kTimes; ++i) {
+    const fs::path temporary = temporary_name(file);
+    std::ofstream(temporary, std::ios::binary) << (i % 2 == 0 ? new_text : old_text);
+    fs::rename(temporary, file);
   }
-  done = true;
+  reader.request_stop();
   reader.join();
   if (broken == 0) {
     return {"rename",
@@ -238,15 +223,15 @@ Finding probe_fsync(const fs::path& folder) {
 }
 
 Finding probe_lock(const fs::path& folder) {
-  const OpenFile first(folder / "lock");
-  if (const int error = first.lock()) {
+  const Descriptor first = open_file(folder / "lock");
+  if (const int error = lock(first)) {
     return {"lock", errno_text(error),
             "a run needs advisory locks (flock) to keep a second job out: mount the file system "
             "with them (Lustre: option flock), or give a run another folder",
             true};
   }
-  const OpenFile second(folder / "lock");
-  if (second.lock() != 0) return {"lock", "keeps a second job of this host out", "", false};
+  const Descriptor second = open_file(folder / "lock");
+  if (lock(second) != 0) return {"lock", "keeps a second job of this host out", "", false};
   return {"lock", "does not keep a second job of this host out",
           "two jobs started at once could write in one run: mount the file system with locks, and "
           "start one job at a time until then",
@@ -259,7 +244,7 @@ Findings probe_storage(Communicator& comm, const std::vector<Placement>& places,
   constexpr char kFileName[] = "held";
   Findings findings;
   std::unique_ptr<ScratchFolder> scratch;
-  std::unique_ptr<OpenFile> held;
+  Descriptor held;
   std::string file;
   if (comm.rank() == 0) {
     findings.push_back(tried("folder", [&]() -> Finding {
@@ -267,11 +252,11 @@ Findings probe_storage(Communicator& comm, const std::vector<Placement>& places,
       scratch = std::make_unique<ScratchFolder>(folder);
       file = (scratch->path() / kFileName).string();
       write_file_atomically(file, file);
-      held = std::make_unique<OpenFile>(file);
-      static_cast<void>(held->lock());
+      held = open_file(file);
+      static_cast<void>(lock(held));
       return {"folder", folder.string(), "", false};
     }));
-    if (held) {
+    if (held.valid()) {
       const fs::path& path = scratch->path();
       findings.push_back(tried("file system", [&] { return probe_file_system(path); }));
       findings.push_back(tried("rename", [&] { return probe_rename(path); }));
@@ -279,7 +264,7 @@ Findings probe_storage(Communicator& comm, const std::vector<Placement>& places,
       findings.push_back(tried("lock", [&] { return probe_lock(path); }));
     }
   }
-  file = broadcast_text(comm, held ? file : "", 0);
+  file = broadcast_text(comm, held.valid() ? file : "", 0);
   if (file.empty() || firsts.size() < 2) return findings;
   const bool looks = comm.rank() != 0 && std::count(firsts.begin(), firsts.end(), comm.rank()) > 0;
   const auto views = gather_text(comm, looks ? view_of(file, file) : "");

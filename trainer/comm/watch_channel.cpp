@@ -144,10 +144,6 @@ std::optional<Descriptor> connect_to(const SocketAddress& address, int stop) {
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 HostAddresses host_addresses() {
   HostAddresses addresses{};
   ifaddrs* list = nullptr;
@@ -230,7 +226,7 @@ std::vector<std::pair<Frame, std::string>> WatchConnection::exchange() {
 
 void WatchConnection::close(int error) {
   error_ = error == EPIPE ? 0 : error;
-  socket_ = Descriptor();
+  socket_.reset();
 }
 
 WatchListener::WatchListener(const std::vector<HostAddresses>& peers) {

@@ -10,24 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/descriptor.h"
+
 namespace elbow {
-
-// A file descriptor's owner.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  ~Descriptor();
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 // How a rank finds rank 0, and what it shows there. Passed on through MPI, as bytes.
 struct WatchInvitation {

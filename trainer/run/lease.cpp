@@ -53,18 +53,15 @@ std::optional<LeaseRecord> read_lease(const fs::path& root) {
 }
 
 Lease::Lock::Lock(const fs::path& root)
-    : descriptor_(::open(lock_path(root).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-  if (descriptor_ < 0) {
+    : file_(::open(lock_path(root).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  if (!file_.valid()) {
     throw CheckpointError(fmt::format("cannot write in {}: {}", root.string(), errno_text(errno)));
   }
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(descriptor_);
+  if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
     throw CheckpointError(fmt::format(
         "another process is training in {}: wait for it, or choose another --run", root.string()));
   }
 }
-
-Lease::Lock::~Lock() { ::close(descriptor_); }
 
 Lease::Lease(const fs::path& root, LeaseTimes times) : root_(root), times_(times), lock_(root) {
   const LeaseRecord before = read_lease(root_).value_or(LeaseRecord{});

@@ -12,6 +12,8 @@
 #include <string>
 #include <thread>
 
+#include "base/descriptor.h"
+
 namespace elbow {
 
 // How long a lease lives without being renewed, and how often its holder renews it.
@@ -60,12 +62,9 @@ class Lease {
   class Lock {
    public:
     explicit Lock(const std::filesystem::path& root);
-    ~Lock();
-    Lock(const Lock&) = delete;
-    Lock& operator=(const Lock&) = delete;
 
    private:
-    int descriptor_;
+    Descriptor file_;
   };
 
   void wait_for_other_host() const;
