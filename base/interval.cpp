@@ -73,6 +73,14 @@ Interval parse_interval(const std::string& text) {
   return interval;
 }
 
+double parse_seconds(const std::string& name, const std::string& text) {
+  const Interval interval = parse_interval(text);
+  if (interval.unit != Interval::Unit::kSeconds) {
+    throw ConfigError(fmt::format("{} takes a time, such as '30 min' or '11.5 h'", name));
+  }
+  return interval.count;
+}
+
 std::string interval_problem(const std::string& text) {
   Interval interval;
   return parse(text, interval);

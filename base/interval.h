@@ -15,6 +15,10 @@ struct Interval {
 // Throws ConfigError naming the text and showing a valid one.
 Interval parse_interval(const std::string& text);
 
+// Seconds, of an interval of time that the option `name` was given. Throws ConfigError naming it
+// where the text is none.
+double parse_seconds(const std::string& name, const std::string& text);
+
 // A TextCheck: "" when `text` is an interval, else what is wrong with it and a valid example.
 std::string interval_problem(const std::string& text);
 

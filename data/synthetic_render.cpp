@@ -118,6 +118,14 @@ class Camera {
   Integer width_;  // of the picture
 };
 
+// Each channel times numerator / denominator, white at most.
+Colour scaled(Colour colour, Integer numerator, Integer denominator) {
+  const auto channel = [&](std::uint8_t value) {
+    return static_cast<std::uint8_t>(std::min<Integer>(255, value * numerator / denominator));
+  };
+  return {channel(colour.red), channel(colour.green), channel(colour.blue)};
+}
+
 Colour lit(const Face& face, const Camera& camera, Light light) {
   const auto& [a, b, c] = face.corners;
   const SolidPoint u{b.x - a.x, b.y - a.y, b.z - a.z};
@@ -135,18 +143,7 @@ Colour lit(const Face& face, const Camera& camera, Light light) {
   for (std::size_t i = 0; i < 3; ++i) cosine += (seen[i] >> kLength) * lamp.towards[i];
   const Integer strength =
       lamp.ambient + lamp.diffuse * std::max<Integer>(0, cosine / kUnit) / kUnit;
-  const auto shade = [strength](std::uint8_t value) {
-    return static_cast<std::uint8_t>(std::min<Integer>(255, value * strength / kUnit));
-  };
-  return {shade(face.colour.red), shade(face.colour.green), shade(face.colour.blue)};
-}
-
-// A shadow's colour is given on white.
-Colour on_ground(Colour shadow, std::uint8_t background) {
-  const auto scaled = [background](std::uint8_t value) {
-    return static_cast<std::uint8_t>(value * background / 255);
-  };
-  return {scaled(shadow.red), scaled(shadow.green), scaled(shadow.blue)};
+  return scaled(face.colour, strength, kUnit);
 }
 
 // Colours and depths of all samples.
@@ -260,7 +257,8 @@ void render(std::span<const Face> faces, const View& view, int size,
         canvas.fill(corners, lit(face, camera, view.light), kDecalLift);
         break;
       case Face::Kind::kShadow:
-        canvas.fill(corners, on_ground(face.colour, view.background), -kDecalLift);
+        // Its colour is given on white.
+        canvas.fill(corners, scaled(face.colour, view.background, 255), -kDecalLift);
         break;
     }
   }

@@ -18,6 +18,10 @@ using Action = std::function<void(Communicator&)>;
 // Work that is one rank's; under mpirun the others wait for it, and fail when it does.
 Action on_rank_0(std::function<void()> work);
 
+// Flags of every sub-command.
+inline constexpr const char* kQuietFlags = "-q,--quiet";
+inline constexpr const char* kVerboseFlags = "-v,--verbose";
+
 // What commands that use a trained model take.
 struct ModelArguments {
   std::string run;

@@ -60,19 +60,11 @@ std::int64_t ranks_of_node(const JobRequest& request) {
   return std::max<std::int64_t>(request.gpus, 1);
 }
 
-std::int64_t seconds_of(const std::string& option, const std::string& text) {
-  const Interval interval = parse_interval(text);
-  if (interval.unit != Interval::Unit::kSeconds) {
-    throw ConfigError(fmt::format("{} takes a time, such as '30 min' or '11.5 h'", option));
-  }
-  return std::llround(interval.count);
-}
-
 // "0-11:30:00". What is in Slurm's own form already stays.
 std::string slurm_time(const std::string& text) {
   static const std::regex kSlurm(R"((\d+-)?\d+(:\d+){1,2}|\d+-\d+)");
   if (std::regex_match(text, kSlurm)) return text;
-  const std::int64_t seconds = seconds_of("--time", text);
+  const std::int64_t seconds = std::llround(parse_seconds("--time", text));
   return fmt::format("{}-{:02}:{:02}:{:02}", seconds / 86400, seconds / 3600 % 24,
                      seconds / 60 % 60, seconds % 60);
 }
@@ -123,7 +115,8 @@ std::string directives(const JobRequest& request, std::size_t members, bool trai
     lines.add("array", fmt::format("0-{}{}", members - 1, at_once));
   }
   if (training) {
-    lines.add("signal", fmt::format("B:USR1@{}", seconds_of("--notice", request.notice)));
+    lines.add("signal",
+              fmt::format("B:USR1@{}", std::llround(parse_seconds("--notice", request.notice))));
   }
   lines.add_verbatim("--requeue");
   lines.add("open-mode", "append");  // a job that comes back goes on with its log

@@ -59,8 +59,8 @@ void add_verbosity(CLI::App& command) {
   };
   const auto be_verbose = [] { log::set_level(log::Level::kDebug); };
   auto* quiet = command.add_flag_callback(
-      "-q,--quiet", be_quiet, "warnings, errors and results alone, in the run's log as well");
-  command.add_flag_callback("-v,--verbose", be_verbose, "more of what is done, as each checkpoint")
+      kQuietFlags, be_quiet, "warnings, errors and results alone, in the run's log as well");
+  command.add_flag_callback(kVerboseFlags, be_verbose, "more of what is done, as each checkpoint")
       ->excludes(quiet);
 }
 

@@ -42,9 +42,7 @@ void require_valid(const Words& command) {
   add_swap_command(program, ignored);
   add_doctor_command(program, ignored);
   for (CLI::App* any : program.get_subcommands([](const CLI::App*) { return true; })) {
-    for (const char* flag : {"-q,--quiet", "-v,--verbose"}) {
-      any->add_flag(flag);
-    }
+    for (const char* flags : {kQuietFlags, kVerboseFlags}) any->add_flag(flags);
   }
   try {
     program.parse(Words(command.rbegin(), command.rend()));

@@ -93,12 +93,9 @@ class TrainCommand {
     Schedule schedule{parse_interval(configuration_.evaluation.every),
                       parse_interval(configuration_.checkpoint.every),
                       parse_interval(configuration_.training.compare), 0};
-    if (arguments_.time_limit.empty()) return schedule;
-    const Interval limit = parse_interval(arguments_.time_limit);
-    if (limit.unit != Interval::Unit::kSeconds) {
-      throw ConfigError("--time-limit takes a time, such as '30 min' or '11.5 h'");
+    if (!arguments_.time_limit.empty()) {
+      schedule.time_limit = parse_seconds("--time-limit", arguments_.time_limit);
     }
-    schedule.time_limit = limit.count;
     return schedule;
   }
 
