@@ -280,4 +280,13 @@ std::string DataSet::fingerprint() const {
   return hash.hex();
 }
 
+DataSet open_labels(const std::string& spec, const DataSet& samples) {
+  DataSet labels = DataSet::open({spec}, RowKind::kLabels);
+  if (labels.size() != samples.size()) {
+    throw DataError(fmt::format("{} holds {} labels for the {} samples of {}", labels.name(),
+                                labels.size(), samples.size(), samples.name()));
+  }
+  return labels;
+}
+
 }  // namespace elbow

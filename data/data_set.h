@@ -70,4 +70,8 @@ class DataSet {
   std::unique_ptr<State> state_;
 };
 
+// Labels of `samples`, a row each, in the same order. Throws DataError as DataSet::open does, and
+// when there are more or fewer.
+DataSet open_labels(const std::string& spec, const DataSet& samples);
+
 }  // namespace elbow

@@ -41,21 +41,28 @@ hid_t memory_type(ImportedType type) {
   }
 }
 
-void check_group_name(const std::string& name) {
+void check_group_name(const std::string& name, const std::string& option) {
   const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '_' || c == '-';
   });
   if (name.empty() || !plain) {
-    throw ConfigError(
-        fmt::format("'{}' cannot name a group (--group): use letters, digits, '-' and '_'", name));
+    throw ConfigError(fmt::format("'{}' cannot name a group ({}): use letters, digits, '-' and '_'",
+                                  name, option));
   }
 }
 
-hdf5::Handle creation_list(const std::vector<hsize_t>& chunk, const std::string& where) {
+// How a data set is stored; its rows have `row_bytes`.
+hdf5::Handle creation_list(const std::vector<hsize_t>& extent, std::int64_t row_bytes,
+                           std::int64_t chunk_rows, const std::string& where) {
   hdf5::Handle list(hdf5::check(H5Pcreate(H5P_DATASET_CREATE), "describe", where), H5Pclose);
-  hdf5::check(H5Pset_chunk(list.get(), static_cast<int>(chunk.size()), chunk.data()),
-              "set the chunks of", where);
-  hdf5::check(H5Pset_deflate(list.get(), kCompression), "compress", where);
+  if (chunk_rows != kContiguous) {
+    if (chunk_rows == 0) chunk_rows = kImportedChunkBytes / row_bytes;
+    std::vector<hsize_t> chunk = extent;
+    chunk.front() = std::clamp<hsize_t>(static_cast<hsize_t>(chunk_rows), 1, extent.front());
+    hdf5::check(H5Pset_chunk(list.get(), static_cast<int>(chunk.size()), chunk.data()),
+                "set the chunks of", where);
+    hdf5::check(H5Pset_deflate(list.get(), kCompression), "compress", where);
+  }
   // Without times in it, equal values make equal files.
   hdf5::check(H5Pset_obj_track_times(list.get(), 0), "describe", where);
   return list;
@@ -63,11 +70,12 @@ hdf5::Handle creation_list(const std::vector<hsize_t>& chunk, const std::string&
 
 }  // namespace
 
-ImportOutput::ImportOutput(fs::path file, const std::string& group, bool replace)
+ImportOutput::ImportOutput(fs::path file, const std::string& group, bool replace,
+                           const std::string& option)
     : path_(std::move(file)), temporary_(temporary_name(path_)), group_name_("/" + group) {
-  check_group_name(group);
+  check_group_name(group, option);
   try {
-    open(replace);
+    open(replace, option);
   } catch (...) {
     file_ = {};
     std::error_code ignored;
@@ -84,7 +92,7 @@ ImportOutput::~ImportOutput() {
   fs::remove(temporary_, ignored);
 }
 
-void ImportOutput::open(bool replace) {
+void ImportOutput::open(bool replace, const std::string& option) {
   const auto held = hdf5::lock();
   const std::string where = path_.string();
   std::error_code error;
@@ -97,9 +105,8 @@ void ImportOutput::open(bool replace) {
         hdf5::check(H5Lexists(hdf5::open_file(where).get(), group_name_.c_str(), H5P_DEFAULT),
                     "look into", where) > 0;
     if (there && !replace) {
-      throw DataError(
-          fmt::format("{} holds {} already; --replace replaces it, --group writes beside it", where,
-                      group_name_));
+      throw DataError(fmt::format("{} holds {} already; --replace replaces it, {} writes beside it",
+                                  where, group_name_, option));
     }
     fs::copy_file(path_, temporary_, fs::copy_options::overwrite_existing, error);
     if (error) throw DataError(fmt::format("cannot copy {}: {}", where, error.message()));
@@ -125,14 +132,11 @@ std::size_t ImportOutput::add(const std::string& name, ImportedType type,
   const std::vector<hsize_t> extent(column.imported.shape.begin(), column.imported.shape.end());
   column.row_bytes = static_cast<std::int64_t>(bytes_of(type));
   for (std::size_t i = 1; i < extent.size(); ++i) column.row_bytes *= column.imported.shape[i];
-  if (chunk_rows == 0) chunk_rows = kImportedChunkBytes / column.row_bytes;
-  std::vector<hsize_t> chunk = extent;
-  chunk.front() = std::clamp<hsize_t>(static_cast<hsize_t>(chunk_rows), 1, extent.front());
   const hdf5::Handle space(
       hdf5::check(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
                   "describe", where),
       H5Sclose);
-  const hdf5::Handle creation = creation_list(chunk, where);
+  const hdf5::Handle creation = creation_list(extent, column.row_bytes, chunk_rows, where);
   column.data_set = {hdf5::check(H5Dcreate2(group_.get(), name.c_str(), stored_type(type),
                                             space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
                                  "create", where),

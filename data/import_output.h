@@ -16,6 +16,9 @@ namespace elbow {
 // A good size of a chunk: large enough to read fast, small enough for many to be mixed at a time.
 inline constexpr std::int64_t kImportedChunkBytes = 256 << 10;
 
+// In place of a chunk's rows: unpacked, in one piece, which is read without the library.
+inline constexpr std::int64_t kContiguous = -1;
+
 enum class ImportedType { kUint8, kInt64, kFloat64 };
 
 // The group is made in a copy of the file under a temporary name, read back, flushed to disk and
@@ -23,16 +26,17 @@ enum class ImportedType { kUint8, kInt64, kFloat64 };
 // one goes with this object.
 class ImportOutput {
  public:
-  // `group`: a plain name, "cars". Throws ConfigError for another, DataError when `file` cannot be
-  // opened or written, or holds the group and `replace` is false.
-  ImportOutput(std::filesystem::path file, const std::string& group, bool replace);
+  // `group`: a plain name, "cars", given with `option`. Throws ConfigError for another, DataError
+  // when `file` cannot be opened or written, or holds the group and `replace` is false.
+  ImportOutput(std::filesystem::path file, const std::string& group, bool replace,
+               const std::string& option = "--group");
   ~ImportOutput();
   ImportOutput(const ImportOutput&) = delete;
   ImportOutput& operator=(const ImportOutput&) = delete;
 
   // Adds a data set of this shape, rows along the first axis, little-endian, in compressed chunks
-  // of `chunk_rows` rows (0: about 256 KiB); returns what write() calls it. Rows that are written
-  // out of order should fill whole chunks, which are else packed twice.
+  // of `chunk_rows` rows (0: about 256 KiB) or kContiguous; returns what write() calls it. Rows
+  // that are written out of order should fill whole chunks, which are else packed twice.
   std::size_t add(const std::string& name, ImportedType type, std::vector<std::int64_t> shape,
                   std::int64_t chunk_rows = 0);
 
@@ -57,7 +61,7 @@ class ImportOutput {
     std::vector<Block> blocks;
   };
 
-  void open(bool replace);
+  void open(bool replace, const std::string& option);
   void transfer(const Column& column, const Block& block, const std::byte* from, std::byte* to);
   void verify();
 

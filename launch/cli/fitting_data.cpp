@@ -17,19 +17,6 @@ void require_fitting(const DataSet& data, const Observation& observation) {
       rows.type == ValueType::kUint8 ? "8-bit values" : "floating-point values"));
 }
 
-DataSet open_labels(const std::string& spec, const DataSet& data) {
-  if (spec.empty()) {
-    throw ConfigError(
-        "--labels FILE:/path is missing: the model is conditioned on the labels of its samples");
-  }
-  DataSet labels = DataSet::open({spec}, RowKind::kLabels);
-  if (labels.size() != data.size()) {
-    throw DataError(fmt::format("{} holds {} labels for the {} samples of {}", labels.name(),
-                                labels.size(), data.size(), data.name()));
-  }
-  return labels;
-}
-
 std::string GivenData::fingerprint() const {
   const std::string alone = data.fingerprint();
   return labels ? hash_hex(alone + labels->fingerprint()) : alone;
@@ -39,7 +26,13 @@ GivenData open_data(const std::string& data, const std::string& labels,
                     const Observation& observation, bool needs_labels) {
   GivenData given{DataSet::open({data}), std::nullopt};
   require_fitting(given.data, observation);
-  if (needs_labels) given.labels.emplace(open_labels(labels, given.data));
+  if (needs_labels) {
+    if (labels.empty()) {
+      throw ConfigError(
+          "--labels FILE:/path is missing: the model is conditioned on the labels of its samples");
+    }
+    given.labels.emplace(open_labels(labels, given.data));
+  }
   return given;
 }
 

@@ -14,10 +14,6 @@ namespace elbow {
 // Throws DataError unless the rows have the shape and type that the model was trained on.
 void require_fitting(const DataSet& data, const Observation& observation);
 
-// Labels beside `data`, for a model that is conditioned on them: a row for each of its rows. Throws
-// ConfigError when `spec` is empty, DataError where the sizes differ.
-DataSet open_labels(const std::string& spec, const DataSet& data);
-
 // A data set, and the labels beside it where the model needs them.
 struct GivenData {
   DataSet data;
@@ -27,7 +23,8 @@ struct GivenData {
   std::string fingerprint() const;  // of both
 };
 
-// `data` and `labels` as on the command line. Throws ConfigError, DataError as the two above.
+// `data` and `labels` as on the command line. Throws ConfigError when labels are needed and none
+// are named, DataError as require_fitting and open_labels.
 GivenData open_data(const std::string& data, const std::string& labels,
                     const Observation& observation, bool needs_labels);
 

@@ -148,9 +148,9 @@ class Cars3dTest : public testing::Test {
   }
   // The message of a refusal that leaves nothing behind.
   std::string refusal(const Cars3dImport& import) const {
-    const std::size_t files = folder_.file_count();
+    const std::size_t files = folder_.names().size();
     const std::string message = test::message_of<Error>([&] { import_cars3d(import); });
-    EXPECT_EQ(folder_.file_count(), files) << message;
+    EXPECT_EQ(folder_.names().size(), files) << message;
     return message;
   }
   std::vector<std::uint8_t> image(std::int64_t row, std::size_t size) const {
@@ -183,7 +183,7 @@ TEST_F(Cars3dTest, AFolderArrivesValueByValue) {
   const std::vector<Imported> written = import_cars3d(job());
   ASSERT_EQ(written.size(), 3U);
   EXPECT_THAT(written[0].shape, ElementsAre(288, kSide, kSide, 3));
-  EXPECT_EQ(folder_.file_count(), 2U);
+  EXPECT_EQ(folder_.names().size(), 2U);
   expect_all_values();
   const DataSet labels = DataSet::open({folder_ / "out.h5:/cars/labels"}, RowKind::kLabels);
   std::vector<double> label(3);

@@ -43,23 +43,6 @@ hid_t open_or_create(const std::string& file, const Storage& storage) {
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "elbow-test-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  path_ = pattern;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-std::size_t TemporaryFolder::file_count() const {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(path_)) ++count;
-  return count;
-}
-
 hid_t make_half_type(bool little_endian) {
   const hid_t type = must(H5Tcopy(little_endian ? H5T_IEEE_F32LE : H5T_IEEE_F32BE));
   must(H5Tset_fields(type, 15, 10, 5, 0, 10));

@@ -1,4 +1,4 @@
-// HDF5 files for tests, written with the C API alone, and a folder that goes when the test ends.
+// HDF5 files for tests, written with the C API alone.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +12,14 @@
 
 #include "base/error.h"
 #include "data/hdf5.h"
+#include "tests/base/temporary_folder.h"
 
 namespace elbow::test {
 
-class TemporaryFolder {
+// Names its files as data sets are named: by text.
+class TemporaryFolder : public elbow::TemporaryFolder {
  public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  const std::filesystem::path& path() const { return path_; }
-  std::size_t file_count() const;
-
- private:
-  std::filesystem::path path_;
+  std::string operator/(const std::string& name) const { return (path() / name).string(); }
 };
 
 // How a data set is to be stored.

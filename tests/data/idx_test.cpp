@@ -63,9 +63,9 @@ class IdxTest : public testing::Test {
   }
   // The message of a refusal that leaves nothing behind.
   std::string refusal(const IdxImport& import) const {
-    const std::size_t files = folder_.file_count();
+    const std::size_t files = folder_.names().size();
     const std::string message = test::message_of<Error>([&] { import_idx(import); });
-    EXPECT_EQ(folder_.file_count(), files) << message;
+    EXPECT_EQ(folder_.names().size(), files) << message;
     return message;
   }
   std::string refusal_of(const std::string& image_bytes) const {
@@ -88,7 +88,7 @@ TEST_F(IdxTest, PlainFilesArriveByteForByte) {
   EXPECT_EQ(written[1].path, "/train/labels");
   EXPECT_EQ(read_back(folder_ / "out.h5:/train/images"), images_);
   EXPECT_EQ(read_back(folder_ / "out.h5:/train/labels"), labels_);
-  EXPECT_EQ(folder_.file_count(), 3U);
+  EXPECT_EQ(folder_.names().size(), 3U);
   const DataSet data = DataSet::open({folder_ / "out.h5:/train/images"});
   EXPECT_FALSE(data.chunked());
   EXPECT_THAT(data.row_shape(), ElementsAre(3, 4));
@@ -137,7 +137,7 @@ TEST_F(IdxTest, AnExistingFileGetsAGroupMore) {
   import_idx(test_split);
   EXPECT_EQ(read_back(folder_ / "out.h5:/train/images"), images_);
   EXPECT_EQ(read_back(folder_ / "out.h5:/test/images"), images_);
-  EXPECT_EQ(folder_.file_count(), 3U);
+  EXPECT_EQ(folder_.names().size(), 3U);
 }
 
 TEST_F(IdxTest, AGroupThatExistsIsReplacedOnRequestOnly) {
@@ -216,7 +216,7 @@ TEST_F(IdxTest, MissingFilesAndSwappedOnes) {
   EXPECT_THAT(refusal(import), HasSubstr(import.output.string()));
   import = job();
   import.split = "../x";
-  EXPECT_THAT(refusal(import), HasSubstr("cannot name a split"));
+  EXPECT_THAT(refusal(import), HasSubstr("cannot name a group (--split)"));
 }
 
 }  // namespace

@@ -261,9 +261,9 @@ class SyntheticImportTest : public testing::Test {
   // The message of a refusal that leaves nothing behind.
   template <typename ErrorType>
   std::string refusal(const SyntheticImport& import) const {
-    const std::size_t files = folder_.file_count();
+    const std::size_t files = folder_.names().size();
     const std::string message = test::message_of<ErrorType>([&] { import_synthetic(import); });
-    EXPECT_EQ(folder_.file_count(), files) << message;
+    EXPECT_EQ(folder_.names().size(), files) << message;
     return message;
   }
   std::vector<double> numbers(const std::string& path) const {
@@ -287,7 +287,7 @@ TEST_F(SyntheticImportTest, RowsAreInRowMajorOrderOfTheFactors) {
   ASSERT_EQ(written.size(), 4U);
   EXPECT_EQ(written[0].path, "/cars/images");
   EXPECT_THAT(written[0].shape, ElementsAre(36, 16, 16, 3));
-  EXPECT_EQ(folder_.file_count(), 1U);
+  EXPECT_EQ(folder_.names().size(), 1U);
   const DataSet images = DataSet::open({folder_ / "cars.h5:/cars/images"});
   EXPECT_TRUE(images.chunked());
   EXPECT_EQ(images.stored_type(), "uint8");
@@ -372,7 +372,7 @@ TEST_F(SyntheticImportTest, GroupsAreAddedAndReplacedOnRequestOnly) {
   other.replace = true;
   import_synthetic(other);
   EXPECT_EQ(numbers("cars.h5:/cars/images"), numbers("cars.h5:/others/images"));
-  EXPECT_EQ(folder_.file_count(), 1U);
+  EXPECT_EQ(folder_.names().size(), 1U);
 }
 
 TEST_F(SyntheticImportTest, BadInput) {

@@ -19,15 +19,6 @@ namespace {
 // At a time, to tell {0, 1} data from grey levels.
 constexpr std::int64_t kRowsLookedAt = 1024;
 
-DataSet open_labels(const std::string& spec, const DataSet& images) {
-  DataSet labels = DataSet::open({spec}, RowKind::kLabels);
-  if (labels.size() != images.size()) {
-    throw DataError(fmt::format("{} holds {} labels for the {} samples of {}", labels.name(),
-                                labels.size(), images.size(), images.name()));
-  }
-  return labels;
-}
-
 std::int64_t count_held_out(const DataOptions& options, const DataSet& images) {
   return validation_is_file(options) ? 0 : held_out_count(options.validation, images.size());
 }
