@@ -89,7 +89,10 @@ void RunSession::begin(const Configuration& configuration, const std::string& to
   }
   started_ = std::chrono::steady_clock::now();
   first_sample_ = state.record().samples;
-  directory_.begin_session(toml, about, ranks, state.record().step, changed_);
+  directory_.begin_session(
+      toml, about,
+      {ranks, state.record().step, course.steps(), course.epochs(), course.total_samples()},
+      changed_);
   log::open_file(paths().log());
   save_model_description(paths(), model,
                          {static_cast<std::uint64_t>(configuration.training.seed),

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "launch/cli/configuration.h"
 #include "trainer/run/run_directory.h"
 
 namespace elbow {
@@ -15,13 +14,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kLongestText = 300;
-
-// Over all stages; LORD alone has a second one.
-std::int64_t epochs_of(const Configuration& configuration) {
-  const TrainingOptions& training = configuration.training;
-  if (configuration.model.kind != "lord") return training.epochs;
-  return training.epochs + (training.later_epochs > 0 ? training.later_epochs : training.epochs);
-}
 
 bool goes_on(RunCondition condition) {
   return condition == RunCondition::kRunning || condition == RunCondition::kStarting;
@@ -33,9 +25,8 @@ void judge_progress(RunSummary& run) {
     return;
   }
   const RunMetrics& metrics = run.metrics;
-  if (!metrics.training || !metrics.samples_per_epoch || run.epochs <= 0) return;
-  const double total =
-      static_cast<double>(*metrics.samples_per_epoch) * static_cast<double>(run.epochs);
+  const auto total = static_cast<double>(run.status.session.planned_samples);
+  if (!metrics.training || total <= 0) return;
   const auto seen = static_cast<double>(metrics.training->samples);
   run.done = std::clamp(seen / total, 0.0, 1.0);
   if (run.status.condition != RunCondition::kRunning || stalls(run)) return;
@@ -103,18 +94,11 @@ RunSummary summarise_run(const fs::path& root) {
   RunSummary run;
   run.root = root;
   run.status = read_run_status(root);
-  const RunPaths paths{root};
-  const auto attempt = [&](const auto& read) {
-    try {
-      read();
-    } catch (const std::exception& error) {
-      run.problems.emplace_back(error.what());
-    }
-  };
   if (!run.status.problem.empty()) run.problems.push_back(run.status.problem);
-  attempt([&] { run.metrics = read_run_metrics(paths.metrics()); });
-  if (run.status.sessions > 0) {
-    attempt([&] { run.epochs = epochs_of(stored_configuration(paths.configuration())); });
+  try {
+    run.metrics = read_run_metrics(RunPaths{root}.metrics());
+  } catch (const std::exception& error) {
+    run.problems.emplace_back(error.what());
   }
   judge_progress(run);
   return run;
@@ -161,8 +145,7 @@ std::string progress_text(const RunSummary& run) {
   }
   if (!run.metrics.training) return goes_on(run.status.condition) ? "no step yet" : "";
   const std::int64_t epoch = run.metrics.training->epoch + 1;
-  return run.epochs > 0 ? fmt::format("epoch {} of {}", epoch, run.epochs)
-                        : fmt::format("epoch {}", epoch);
+  return fmt::format("epoch {}", epoch);
 }
 
 std::string shown_text(const std::string& text) {
@@ -197,7 +180,8 @@ Json to_json(const RunSummary& run) {
                       {"released", status.holder->released},
                       {"renewed_seconds_ago", status.holder->age}};
   }
-  json["epochs"] = run.epochs > 0 ? Json(run.epochs) : Json();
+  json["steps"] = status.session.planned_steps > 0 ? Json(status.session.planned_steps) : Json();
+  json["epochs"] = status.session.planned_epochs > 0 ? Json(status.session.planned_epochs) : Json();
   json["done"] = or_null(run.done);
   json["seconds_left"] = or_null(run.seconds_left);
   json["samples_per_second"] = or_null(metrics.samples_per_second);

@@ -18,7 +18,6 @@ struct RunSummary {
   std::filesystem::path root;
   RunStatus status;
   RunMetrics metrics;
-  std::int64_t epochs = 0;             // in all; 0 where the configuration does not tell
   std::vector<std::string> problems;   // of files that could not be read
   std::optional<double> done;          // share of the training, 0 to 1
   std::optional<double> seconds_left;  // of a run in progress

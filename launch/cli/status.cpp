@@ -148,10 +148,13 @@ class Status {
     std::string text = progress_text(run_);
     const auto& training = run_.metrics.training;
     if (!training) return text;
-    if (run_.done && run_.epochs > 0) {
-      text += fmt::format("; epoch {} of {}", training->epoch + 1, run_.epochs);
+    const RunSessionRecord& session = run_.status.session;
+    if (run_.done && session.planned_epochs > 0) {
+      text += fmt::format("; epoch {} of {}", training->epoch + 1, session.planned_epochs);
     }
     text += fmt::format(", step {}", human_count(training->step));
+    if (session.planned_steps > 0)
+      text += fmt::format(" of {}", human_count(session.planned_steps));
     if (run_.metrics.samples_per_second && run_.status.condition != RunCondition::kFinished) {
       text += fmt::format("; {} samples/s",
                           human_count(std::llround(*run_.metrics.samples_per_second)));

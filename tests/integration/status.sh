@@ -38,7 +38,7 @@ expect 0 ranks 2 train --config c.toml --run runs/a/whole
 expect 0 "$elbow" evaluate runs/a/whole --data d.h5:/train/images --samples 2
 expect 0 "$elbow" status runs/a/whole
 says "runs/a/whole: finished "
-says "progress    100%; epoch 4 of 4, step 36"
+says "progress    100%; epoch 4 of 4, step 36 of 36"
 says "checkpoint  step-00000036, written "
 says "evaluation  evaluation.json: log p(x) "
 says "next: elbow evaluate runs/a/whole"
@@ -46,6 +46,8 @@ expect 0 "$elbow" status runs/a/whole --json
 holds '["state"]' finished
 holds '["ranks"]' 2
 holds '["done"]' 1.0
+holds '["steps"]' 36
+holds '["epochs"]' 4
 holds '["training"]["step"]' 36
 holds '["checkpoint"]["step"]' 36
 holds '["evaluations"]["evaluation.json"]["count"]' 301
@@ -57,7 +59,7 @@ holds '["best"]["elbo"]' "$best"
 expect 75 "$elbow" train --config c.toml --run runs/stopped --time-limit '0.000000001 s'
 expect 0 "$elbow" status runs/stopped
 says "runs/stopped: stopped by the time limit "
-says "progress    epoch 1 of 4, step 1"
+says "progress    3%; epoch 1 of 4, step 1 of 36"
 says "next: elbow train --config runs/stopped/config.toml --run runs/stopped"
 
 # In progress, and then killed: the lease tells. Its renewal is made old rather than waited for.

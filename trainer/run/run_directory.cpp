@@ -121,11 +121,11 @@ int RunDirectory::last_ranks() const {
              : 0;
 }
 
-void RunDirectory::begin_session(const std::string& configuration, const Json& about, int ranks,
-                                 std::int64_t from_step, const std::string& changed) {
+void RunDirectory::begin_session(const std::string& configuration, const Json& about,
+                                 const SessionPlan& plan, const std::string& changed) {
   lease_->require_held();
   remove_leftovers(paths_.checkpoints());
-  if (from_step == 0) remove_unfinished(paths_);
+  if (plan.from_step == 0) remove_unfinished(paths_);
   write_file_atomically(paths_.configuration(), configuration);
   if (record_.is_null()) {
     record_ = {{"format_version", kFormatVersion},
@@ -134,10 +134,12 @@ void RunDirectory::begin_session(const std::string& configuration, const Json& a
                {"sessions", Json::array()}};
   }
   record_["about"] = about;
-  record_["sessions"].push_back({{"started", utc_now()},
-                                 {"ranks", ranks},
-                                 {"generation", lease_->generation()},
-                                 {"from_step", from_step}});
+  record_["sessions"].push_back(
+      {{"started", utc_now()},
+       {"ranks", plan.ranks},
+       {"generation", lease_->generation()},
+       {"from_step", plan.from_step},
+       {"planned", {{"steps", plan.steps}, {"epochs", plan.epochs}, {"samples", plan.samples}}}});
   if (!changed.empty()) record_["sessions"].back()["changed"] = changed;
   store_record();
 }

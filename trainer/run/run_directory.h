@@ -41,6 +41,16 @@ enum class RunState {
   kFinished,
 };
 
+// What a session sets out to do.
+struct SessionPlan {
+  int ranks = 1;
+  std::int64_t from_step = 0;
+  // Of the whole run, all sessions together: what it will have done when it is finished.
+  std::int64_t steps = 0;
+  std::int64_t epochs = 0;
+  std::int64_t samples = 0;
+};
+
 // A run directory opened by the one process that writes it (rank 0). Holds its lease for its
 // lifetime. Throws CheckpointError naming the path.
 class RunDirectory {
@@ -61,10 +71,10 @@ class RunDirectory {
 
   // A session begins: stores the configuration and appends {started, ranks, ...} to run.json.
   // `about` holds versions and data fingerprints, `changed` the options that differ from those of
-  // the session before, a line each. A session from the beginning (`from_step` 0)
-  // removes what an unfinished one left.
+  // the session before, a line each. A session from the beginning (step 0) removes what an
+  // unfinished one left.
   void begin_session(const std::string& configuration, const nlohmann::ordered_json& about,
-                     int ranks, std::int64_t from_step, const std::string& changed = "");
+                     const SessionPlan& plan, const std::string& changed = "");
   // The session ended; `reason` is "finished", "stopped by a signal", ...
   void end_session(const std::string& reason, bool finished, const nlohmann::ordered_json& result);
 

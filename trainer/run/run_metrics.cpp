@@ -62,7 +62,6 @@ class Gathered {
       metrics_.samples_per_second =
           static_cast<double>(last.samples - first.samples) / (last.seconds - first.seconds);
     }
-    if (last.epoch > 0) metrics_.samples_per_epoch = samples_per_epoch_;
     return metrics_;
   }
 
@@ -79,16 +78,10 @@ class Gathered {
     }
     recent_.push_back(figures);
     if (recent_.size() > kLinesForRate) recent_.pop_front();
-    // Of epochs 0 to e no more than e + 1 have been seen.
-    if (figures.samples > 0) {
-      samples_per_epoch_ =
-          std::max(samples_per_epoch_, (figures.samples - 1) / (figures.epoch + 1) + 1);
-    }
   }
 
   RunMetrics metrics_;
   std::deque<RunFigures> recent_;
-  std::int64_t samples_per_epoch_ = 0;
 };
 
 }  // namespace

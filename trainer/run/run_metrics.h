@@ -23,9 +23,6 @@ struct RunMetrics {
   std::optional<RunFigures> best;        // of the validations
   // Over the last lines of the last session, with all that happened between them.
   std::optional<double> samples_per_second;
-  // Known once a second epoch has begun: exact where an epoch ends with a line, as with a
-  // validation each epoch, else at most one line's samples too few.
-  std::optional<std::int64_t> samples_per_epoch;
   double age = 0;          // seconds since the file grew
   double longest_gap = 0;  // seconds between two lines of the last session
 };

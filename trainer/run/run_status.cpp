@@ -69,6 +69,11 @@ void take_record(const Json& record, RunStatus& status) {
   status.sessions = static_cast<std::int64_t>(sessions.size());
   status.session = {find_text(last, "started"), find_text(last, "ended"), find_text(last, "reason"),
                     find_whole_number(last, "ranks").value_or(0)};
+  if (const auto planned = last.find("planned"); planned != last.end()) {
+    status.session.planned_steps = find_whole_number(*planned, "steps").value_or(0);
+    status.session.planned_epochs = find_whole_number(*planned, "epochs").value_or(0);
+    status.session.planned_samples = find_whole_number(*planned, "samples").value_or(0);
+  }
   status.condition = condition_of(record["finished"].get<bool>(), last, status);
 }
 

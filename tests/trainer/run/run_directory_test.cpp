@@ -29,14 +29,14 @@ TEST_F(RunDirectories, GoFromNewToUnfinishedToFinished) {
   {
     RunDirectory run(root_);
     EXPECT_EQ(run.state(), RunState::kNew);
-    run.begin_session("[model]\n", {{"elbow", "0.1.0"}}, 2, 0);
+    run.begin_session("[model]\n", {{"elbow", "0.1.0"}}, {2});
   }
   {
     RunDirectory run(root_);
     EXPECT_EQ(run.state(), RunState::kUnfinished);
     EXPECT_EQ(run.last_reason(), "");
     EXPECT_EQ(run.stored_configuration(), "[model]\n");
-    run.begin_session("[model]\n", {{"elbow", "0.1.0"}}, 3, 40);
+    run.begin_session("[model]\n", {{"elbow", "0.1.0"}}, {3, 40});
     run.end_session("finished", true, {{"steps", 5}});
   }
   RunDirectory run(root_);
@@ -45,7 +45,7 @@ TEST_F(RunDirectories, GoFromNewToUnfinishedToFinished) {
 }
 
 TEST_F(RunDirectories, AreClearedOfWhatKilledProcessesLeft) {
-  { RunDirectory(root_).begin_session("", {}, 1, 0); }
+  { RunDirectory(root_).begin_session("", {}, {}); }
   for (const char* name : {"run.json.tmp-4711", "parameters.safetensors.tmp-1", "notes.tmp-x"}) {
     std::ofstream(root_ / name) << "half";
   }
@@ -68,12 +68,12 @@ TEST_F(RunDirectories, BeginningAgainRemovesWhatAnUnfinishedSessionLeft) {
   const RunPaths paths{root_};
   {
     RunDirectory run(root_);
-    run.begin_session("", {}, 1, 0);
+    run.begin_session("", {}, {});
     std::ofstream(paths.metrics()) << "{}\n";
     std::ofstream(paths.parameters()) << "x";
   }
   RunDirectory run(root_);
-  run.begin_session("", {}, 1, 0);
+  run.begin_session("", {}, {});
   EXPECT_FALSE(std::filesystem::exists(paths.metrics()));
   EXPECT_FALSE(std::filesystem::exists(paths.parameters()));
 }
@@ -110,7 +110,7 @@ TEST_F(RunDirectories, RefusesAFileInItsPlace) {
 TEST_F(RunDirectories, RefusesADamagedRecord) {
   {
     RunDirectory run(root_);
-    run.begin_session("", {}, 1, 0);
+    run.begin_session("", {}, {});
   }
   for (const char* text : {"", "{", "[]", R"({"format_version": 1})",
                            R"({"format_version": 1, "sessions": 3, "finished": true})",

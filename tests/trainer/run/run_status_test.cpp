@@ -62,10 +62,13 @@ TEST_F(RunStatuses, FollowARunFromItsBeginningToItsEnd) {
   {
     RunDirectory run(root_);
     EXPECT_EQ(condition(), RunCondition::kStarting);
-    run.begin_session("", {{"data", "d.h5:/x"}}, 3, 0);
+    run.begin_session("", {{"data", "d.h5:/x"}}, {3, 0, 9, 2, 70});
     const RunStatus status = read_run_status(root_);
     EXPECT_EQ(status.condition, RunCondition::kRunning);
     EXPECT_EQ(status.session.ranks, 3);
+    EXPECT_EQ(status.session.planned_steps, 9);
+    EXPECT_EQ(status.session.planned_epochs, 2);
+    EXPECT_EQ(status.session.planned_samples, 70);
     EXPECT_EQ(status.holder->process, ::getpid());
     EXPECT_EQ(status.holder->host, this_process().host);
     EXPECT_LT(status.holder->age, 20);
@@ -77,13 +80,13 @@ TEST_F(RunStatuses, FollowARunFromItsBeginningToItsEnd) {
   {
     RunDirectory run(root_);
     EXPECT_EQ(condition(), RunCondition::kStarting);
-    run.begin_session("", {}, 3, 7);
+    run.begin_session("", {}, {3, 7});
     run.end_session("the disk is full", false, {});
   }
   EXPECT_EQ(condition(), RunCondition::kFailed);
   {
     RunDirectory run(root_);
-    run.begin_session("", {}, 1, 7);
+    run.begin_session("", {}, {1, 7});
     run.end_session("finished", true, {{"steps", 9}});
   }
   const RunStatus status = read_run_status(root_);
@@ -200,7 +203,6 @@ TEST_F(RunStatuses, Times) {
 
 using RunMetricsFiles = RunStatuses;
 
-// Two epochs of 25 samples in batches of 10, and a line each step.
 TEST_F(RunMetricsFiles, TellHowFarARunIs) {
   write("metrics.jsonl",
         R"({"step":1,"samples":10,"epoch":0,"elbo":-5.0,"time":{"seconds":1.0}}
@@ -214,7 +216,6 @@ TEST_F(RunMetricsFiles, TellHowFarARunIs) {
   EXPECT_THAT(*metrics.training->elbo, DoubleEq(-2));
   EXPECT_EQ(metrics.validation->step, 3);
   EXPECT_EQ(metrics.best->step, 3);
-  EXPECT_EQ(metrics.samples_per_epoch, 25);
   EXPECT_LT(metrics.age, 60);
 }
 
@@ -226,7 +227,6 @@ TEST_F(RunMetricsFiles, RateIsThatOfTheLastSession) {
 )");
   const RunMetrics metrics = read_run_metrics(root_ / "metrics.jsonl");
   EXPECT_THAT(*metrics.samples_per_second, DoubleEq(10));
-  EXPECT_FALSE(metrics.samples_per_epoch);  // the first epoch has not ended
   EXPECT_FALSE(metrics.training->elbo);
 }
 
