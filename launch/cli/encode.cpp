@@ -2,6 +2,7 @@
 #include <iostream>
 #include <limits>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -33,9 +34,16 @@ struct Codes {
   }
 };
 
+// [B, row shape of the labels]
+torch::Tensor labels_of(const Batch& batch, const DataSet& labels) {
+  std::vector<std::int64_t> shape = {batch.count()};
+  shape.insert(shape.end(), labels.row_shape().begin(), labels.row_shape().end());
+  return torch::tensor(batch.labels, torch::kDouble).view(shape);
+}
+
 // Samples that are not finite are computed as zeros, since a code that is fitted to a block would
 // else not come to its end, and have no code.
-Codes encode(const UsedModel& model, const Batch& batch) {
+Codes encode(const UsedModel& model, const Batch& batch, const DataSet* labels) {
   const torch::NoGradGuard no_grad;
   Shard shard = model.shard(batch);
   const torch::Tensor lost = torch::tensor(batch.not_finite, torch::kLong);
@@ -50,6 +58,7 @@ Codes encode(const UsedModel& model, const Batch& batch) {
   for (torch::Tensor& rows : codes.rows) {
     rows.index_fill_(0, lost, std::numeric_limits<double>::quiet_NaN());
   }
+  if (labels != nullptr) codes.add("labels", labels_of(batch, *labels));
   return codes;
 }
 
@@ -71,8 +80,12 @@ void run_encode(const EncodeArguments& arguments, Communicator& comm) {
       arguments.use.output.empty() ? model.paths.root / "codes.h5" : fs::path(arguments.use.output);
   const std::int64_t count = given.data.size();
   std::unique_ptr<Table> table;
+  std::optional<DataSet> labels;
   together(comm, [&] {
     require_codes(model);
+    if (!arguments.use.labels.empty()) {
+      labels.emplace(open_labels(arguments.use.labels, given.data));
+    }
     require_table(output);
     if (comm.rank() != 0) return;
     require_writable(output);
@@ -84,7 +97,7 @@ void run_encode(const EncodeArguments& arguments, Communicator& comm) {
     if (arguments.nan == "stop") {
       refuse_not_finite(batch, given.data, ", or leave such samples out with --nan skip");
     }
-    Codes codes = encode(model, batch);
+    Codes codes = encode(model, batch, labels ? &*labels : nullptr);
     names = codes.names;
     return codes.rows;
   };
@@ -93,7 +106,7 @@ void run_encode(const EncodeArguments& arguments, Communicator& comm) {
     table->add(names, rows);
   };
   for_each_block_shown(
-      {comm, first_samples(count), arguments.use.block, &given.data, given.labels_or_null()},
+      {comm, first_samples(count), arguments.use.block, &given.data, labels ? &*labels : nullptr},
       "encoding", compute, sink);
   together(comm, [&] {
     if (comm.rank() != 0) return;
@@ -109,7 +122,8 @@ void add_encode_command(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand(
       "encode",
       "Write the codes of a data set to an HDF5 file: /mean and /deviation of q(z | x), a row for\n"
-      "each sample, in their order. The same bytes at any number of ranks.\n\n"
+      "each sample, in their order, with /labels where --labels are given: 'elbow report' shows\n"
+      "classes in colours. The same bytes at any number of ranks.\n\n"
       "  mpirun -n 2 elbow encode runs/first --data fashion.h5:/test/images --output codes.h5");
   add_use_options(*command, arguments->use);
   add_data_options(*command, arguments->use)->required();

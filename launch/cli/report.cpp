@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
@@ -70,8 +71,21 @@ bool has_standard_normal_prior(const std::vector<ReportedOption>& options) {
          (kind == "\"vae\"" || kind == "\"cvae\"" || kind == "\"latent-optimisation\"");
 }
 
+// What lies beside the codes, a row for each of theirs; nothing where it is not there or otherwise
+// shaped.
+std::optional<DataSet> open_classes(const std::string& file, const DataSet& mean) {
+  try {
+    DataSet labels = DataSet::open({file + ":/labels"}, RowKind::kLabels);
+    if (labels.size() == mean.size() && labels.row_elements() == 1) return labels;
+  } catch (const DataError&) {
+    // Most files of codes have none.
+  }
+  return std::nullopt;
+}
+
 // All of a file's codes, or the first that are not too many.
-nlohmann::ordered_json summary_of(const DataSet& mean, const DataSet* deviation) {
+nlohmann::ordered_json summary_of(const DataSet& mean, const DataSet* deviation,
+                                  const DataSet* classes) {
   const std::int64_t units = mean.row_elements();
   if (mean.row_shape().size() != 1 || units < 1 || units > kMostUnits) {
     throw DataError(fmt::format("{} holds rows of shape {}, and codes have 1 to {} units",
@@ -89,9 +103,11 @@ nlohmann::ordered_json summary_of(const DataSet& mean, const DataSet* deviation)
     std::iota(rows.begin(), rows.end(), first);
     std::vector<double> means(rows.size() * static_cast<std::size_t>(units));
     std::vector<double> deviations(deviation != nullptr ? means.size() : 0);
+    std::vector<double> labels(classes != nullptr ? rows.size() : 0);
     mean.read(rows, means);
     if (deviation != nullptr) deviation->read(rows, deviations);
-    summary.add(means, deviations);
+    if (classes != nullptr) classes->read(rows, labels);
+    summary.add(means, deviations, labels);
   }
   return summary.to_json();
 }
@@ -103,7 +119,8 @@ nlohmann::ordered_json codes_of(const fs::path& file, bool with_kl) {
   if (with_kl) {
     deviation = std::make_unique<DataSet>(DataSet::open({name + ":/deviation"}, RowKind::kLabels));
   }
-  return summary_of(mean, deviation.get());
+  const auto classes = open_classes(name, mean);
+  return summary_of(mean, deviation.get(), classes ? &*classes : nullptr);
 }
 
 ReportedRun reported_run(const std::string& name) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <set>
 
 #include "monitoring/report/thinned_rows.h"
 
@@ -16,6 +17,7 @@ using Vector = std::vector<double>;
 
 constexpr std::int64_t kMostPoints = 1500;
 constexpr int kIterations = 100;
+constexpr std::size_t kMostClasses = 16;  // as many looks as the page's points have
 
 double dot(std::span<const double> a, std::span<const double> b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
@@ -72,7 +74,8 @@ CodeSummary::CodeSummary(std::int64_t count, std::int64_t units)
       mean_(kl_.size()),
       square_(kl_.size()) {}
 
-void CodeSummary::add(std::span<const double> mean_ND, std::span<const double> deviation_ND) {
+void CodeSummary::add(std::span<const double> mean_ND, std::span<const double> deviation_ND,
+                      std::span<const double> label_N) {
   const auto units = static_cast<std::size_t>(units_);
   has_kl_ = has_kl_ && deviation_ND.size() == mean_ND.size();
   for (std::size_t i = 0; i < mean_ND.size(); i += units, ++seen_) {
@@ -85,6 +88,9 @@ void CodeSummary::add(std::span<const double> mean_ND, std::span<const double> d
       continue;
     }
     add_row(mean, deviation);
+    if (seen_ % stride_ != 0) continue;
+    picked_rows_.insert(picked_rows_.end(), mean.begin(), mean.end());
+    if (!label_N.empty()) picked_labels_.push_back(label_N[i / units]);
   }
 }
 
@@ -99,7 +105,6 @@ void CodeSummary::add_row(std::span<const double> mean, std::span<const double> 
     const double variance = deviation[d] * deviation[d];
     kl_[d] += 0.5 * (mean[d] * mean[d] + variance - 1 - std::log(variance));
   }
-  if (seen_ % stride_ == 0) picked_rows_.insert(picked_rows_.end(), mean.begin(), mean.end());
 }
 
 Json CodeSummary::plane() const {
@@ -122,13 +127,32 @@ Json CodeSummary::plane() const {
            {total > 0 ? rounded(along[0] / total) : 0, total > 0 ? rounded(along[1] / total) : 0}}};
 }
 
+Json CodeSummary::classes() const {
+  const bool all_have_one =
+      picked_labels_.size() * static_cast<std::size_t>(units_) == picked_rows_.size();
+  const auto is_whole = [](double label) { return label == std::floor(label); };
+  if (!all_have_one || !std::all_of(picked_labels_.begin(), picked_labels_.end(), is_whole)) {
+    return Json::object();
+  }
+  const std::set<double> found(picked_labels_.begin(), picked_labels_.end());
+  if (found.size() > kMostClasses) return Json::object();
+  Json places = Json::array();
+  for (const double label : picked_labels_) {
+    places.push_back(std::distance(found.begin(), found.find(label)));
+  }
+  return {{"classes", found}, {"class_of_point", places}};
+}
+
 Json CodeSummary::to_json() const {
   Json json = {{"count", count_}, {"left_out", seen_ - count_}, {"units", units_}};
   if (count_ == 0) return json;
   const double share = 1 / static_cast<double>(count_);
   json["kl"] = has_kl_ ? rounded_list(kl_, share) : Json();
   json["variance"] = rounded_list(square_, share);
-  if (units_ >= 2) json.update(plane());
+  if (units_ >= 2) {
+    json.update(plane());
+    json.update(classes());
+  }
   return json;
 }
 

@@ -26,9 +26,11 @@ function barChart({title, unit, yLabel, xLabel, values, colour}) {
   return figure;
 }
 
-// points: [[a, b], ...], on axes of the same scale.
-function scatterPlot({title, unit, xLabel, yLabel, points, colour}) {
+// points: [[a, b], ...], on axes of the same scale. classes: their names, and classOf the place of each point's among
+// them; without, all points have the same colour.
+function scatterPlot({title, unit, xLabel, yLabel, points, colour, classes, classOf}) {
   const figure = el('figure', {}, el('figcaption', {}, title, el('small', {}, unit)));
+  const look = (k) => `c${k % 8} ${k < 8 ? '' : 'open'}`;
   figure.redraw = () => {
     for (const old of figure.querySelectorAll('svg')) old.remove();
     const width = Math.max(280, figure.clientWidth);
@@ -42,8 +44,13 @@ function scatterPlot({title, unit, xLabel, yLabel, points, colour}) {
     const y = scale(...span(low, high, inner.height + 12), height - MARGIN.bottom, MARGIN.top);
     figure.append(draw('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `${title}, ${unit}`},
       axes(x, y, width, height, xLabel, yLabel),
-      points.map(([a, b]) => draw('circle', {class: `dot faint ${colour}`, cx: x(a).toFixed(1), cy: y(b).toFixed(1), r: 2}))));
+      points.map(([a, b], i) => draw('circle', {class: `dot faint ${classes.length ? look(classOf[i]) : colour}`,
+        cx: x(a).toFixed(1), cy: y(b).toFixed(1), r: 2}, classes.length ? draw('title', {}, `class ${classes[classOf[i]]}`) : null))),
+    ...figure.querySelectorAll('.legend'));
   };
+  if (classes.length) {
+    figure.append(el('div', {class: 'legend'}, 'Classes', classes.map((name, k) => el('span', {}, el('span', {class: `spot ${look(k)}`}), text(name)))));
+  }
   return figure;
 }
 

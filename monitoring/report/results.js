@@ -111,7 +111,8 @@ function codesOf(run) {
     barChart({title: 'Variance of the means', unit: `over the samples; active above ${ACTIVE}`, yLabel: 'variance', xLabel: 'units of z, largest first',
       values: codes.variance, colour: run.colour}),
     list(codes.points).length ? scatterPlot({title: 'Means of the codes', unit: `principal components of ${whole(codes.points.length)} of them`,
-      xLabel: share(0), yLabel: share(1), points: codes.points, colour: run.colour}) : null];
+      xLabel: share(0), yLabel: share(1), points: codes.points, colour: run.colour,
+      classes: list(codes.classes).map(String), classOf: list(codes.class_of_point)}) : null];
   return [el('p', {}, codesText(codes)), el('div', {class: 'charts'}, figures)];
 }
 

@@ -58,7 +58,7 @@ for n in 1 2 3; do
   for file in pixels reconstructions swapped; do same $file-1.png $file-$n.png; done
 done
 expect 0 "$elbow" encode cvae "${given[@]}" --block 64
-says "mean, deviation of 203 samples of d.h5:/bytes: cvae/codes.h5"
+says "mean, deviation, labels of 203 samples of d.h5:/bytes: cvae/codes.h5"
 same cvae/codes.h5 codes-1.h5
 
 # What is in the files.

@@ -20,7 +20,9 @@ def read(name):
 
 
 codes, about = read("codes-1.h5")
-expect(set(codes) == {"mean", "deviation"}, f"codes of a cvae: {set(codes)}")
+expect(set(codes) == {"mean", "deviation", "labels"}, f"codes of a cvae: {set(codes)}")
+with h5py.File("d.h5") as file:
+    expect((codes["labels"] == file["labels"][()]).all(), "the labels that were given")
 expect(codes["mean"].shape == (203, 3) and codes["mean"].dtype == numpy.float32, "shape of the codes")
 expect((codes["deviation"] > 0).all(), "a deviation that is not positive")
 expect(about["data"] == "d.h5:/bytes" and len(about["parameters_hash"]) == 32, f"attributes {about}")

@@ -13,7 +13,8 @@ browser() {
 }
 
 pictures 512 | idx images 03 512 8 8
-expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+/usr/bin/python3 -c 'import sys; sys.stdout.buffer.write(bytes(i % 3 for i in range(512)))' | idx labels 01 512
+expect 0 "$elbow" data import idx --images images --labels labels --output d.h5 --split train
 train() {
   local run=$1
   shift
@@ -26,11 +27,11 @@ expect 0 train good --model.latent 3 --training.epochs 6
 expect 0 "$elbow" evaluate good --data d.h5:/train/images --samples 20
 expect 0 "$elbow" sample good
 expect 0 "$elbow" traverse good
-expect 0 "$elbow" encode good --data d.h5:/train/images
+expect 0 "$elbow" encode good --data d.h5:/train/images --labels d.h5:/train/labels
 expect 0 "$elbow" report good
 says "good/report.html  1 run,"
 browser good/report.html --expect "Log p(x)" --expect "Where rank 0 spent its time" --expect "KL per unit" \
-  --expect "of 3 units are active" --expect "Traversal" --expect "model.latent" --expect "finished" \
+  --expect "of 3 units are active" --expect "Classes" --expect "Traversal" --expect "model.latent" --expect "finished" \
   --expect "over samples" --refuse "What is missing"
 
 # Stopped and taken up again by two ranks; not evaluated, not drawn.

@@ -123,6 +123,24 @@ TEST(CodeSummary, PlaneOfPrincipalComponents) {
   }
 }
 
+TEST(CodeSummary, ClassesOfThePoints) {
+  const std::array<double, 8> rows = {0, 1, 1, 0, kNaN, 1, 2, 2};
+  const auto summary_with = [&](const std::vector<double>& labels) {
+    CodeSummary summary(4, 2);
+    summary.add(rows, {}, labels);
+    return summary.to_json();
+  };
+  const Json json = summary_with({7, -2, 3, 7});
+  EXPECT_EQ(json["classes"], Json({-2.0, 7.0}));  // 3 is that of a code that was left out
+  EXPECT_EQ(json["class_of_point"], Json({1, 0, 1}));
+  EXPECT_FALSE(summary_with({}).contains("classes"));
+  EXPECT_FALSE(summary_with({7, 0.5, 3, 7}).contains("classes"));
+  EXPECT_FALSE(summary_with({7, kNaN, 3, 7}).contains("classes"));
+  CodeSummary many(17, 2);
+  for (int i = 0; i < 17; ++i) many.add(std::array{1.0 * i, 0.0}, {}, std::array{1.0 * i});
+  EXPECT_FALSE(many.to_json().contains("classes"));
+}
+
 TEST(CodeSummary, PictureOfManyIsBounded) {
   CodeSummary summary(100000, 2);
   for (int i = 0; i < 100000; ++i) summary.add(std::array{1.0 * i, -1.0 * i}, {});
