@@ -110,12 +110,6 @@ last_step() {
 # wait_step RUN STEP: until the run has come so far.
 wait_step() { wait_until 60 "$1 at step $2" eval "((\$(last_step $1) >= $2))"; }
 
-# exact RUN REFERENCE: the same bits.
-exact() {
-  checks=$((checks + 1))
-  python3 "$cluster_folder/../faults/compare_runs.py" "$@" >differences || fail "$1 is not as $2: $(<differences)"
-}
-
 # small_run STEPS: a data set of 128 pictures, and c.toml: a run of so many steps, each of 24 samples in six shards.
 small_run() {
   pictures 128 | idx images 03 128 8 8

@@ -57,15 +57,6 @@ every = "1 steps"
 TOML
 }
 
-# equal_runs RUN REFERENCE [WHAT...]: what must be the same bits is; what differs is said otherwise.
-equal_runs() { python3 "$tests/compare_runs.py" "$@"; }
-
-# exact RUN REFERENCE
-exact() {
-  checks=$((checks + 1))
-  equal_runs "$@" >differences || fail "$1 is not as $2: $(<differences)"
-}
-
 # quietly COMMAND...: its exit code in $status, whatever it is; the shell keeps to itself that a signal ended it.
 quietly() {
   status=0
@@ -123,16 +114,5 @@ wait_until() {
 }
 
 wait_for_line() { wait_until "a line '$1'" grep -q -- "$1" output; }
-
-# process_of_rank R: its process.
-process_of_rank() {
-  local pid
-  for pid in $(pgrep -P "$job"); do
-    if grep -qzx "OMPI_COMM_WORLD_RANK=$1" "/proc/$pid/environ" 2>/dev/null; then
-      echo "$pid"
-      return
-    fi
-  done
-}
 
 kill_rank() { kill -KILL "$(process_of_rank "$1")"; }

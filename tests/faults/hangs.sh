@@ -27,15 +27,20 @@ begin() {
 
 # The job has ended as a hang does, in time, and nobody stayed behind.
 ends_in_time() {
-  local took pid
+  local took pid deadline
   wait_job
   took=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')
   checks=$((checks + 1))
   [[ $status == 5 ]] || fail "exit code $status after a hang"
   awk -v took="$took" -v limit="$limit_s" 'BEGIN { exit !(took > limit - 1 && took < limit + 10) }' ||
     fail "it ended after $took s, with a limit of $limit_s s"
+  # A process that was killed may take a moment to go.
+  deadline=$((SECONDS + 20))
   for pid in "${pids[@]}"; do
-    [[ $(ps -o stat= -p "$pid") =~ ^Z?$ ]] || fail "process $pid stayed behind"
+    until [[ $(ps -o stat= -p "$pid") =~ ^Z?$ ]]; do
+      ((SECONDS < deadline)) || fail "process $pid stayed behind"
+      sleep 0.1
+    done
   done
 }
 

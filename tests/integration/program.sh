@@ -5,6 +5,7 @@
 set -euo pipefail
 
 elbow=$1
+program_tests=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 cd "$2"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 checks=0
@@ -40,6 +41,26 @@ says() {
 same() {
   checks=$((checks + 1))
   cmp "$1" "$2" >&2 || fail "$1 and $2 differ"
+}
+
+# equal_runs RUN REFERENCE [WHAT...]: what must be the same bits is; what differs is said otherwise.
+equal_runs() { python3 "$program_tests/compare_runs.py" "$@"; }
+
+# exact RUN REFERENCE
+exact() {
+  checks=$((checks + 1))
+  equal_runs "$@" >differences || fail "$1 is not as $2: $(<differences)"
+}
+
+# process_of_rank R: its process, in the job that the mpirun $job has started on this machine.
+process_of_rank() {
+  local pid
+  for pid in $(pgrep -P "$job"); do
+    if grep -qzx "OMPI_COMM_WORLD_RANK=$1" "/proc/$pid/environ" 2>/dev/null; then
+      echo "$pid"
+      return
+    fi
+  done
 }
 
 finish() { printf '%d expectations met\n' "$checks"; }

@@ -47,17 +47,6 @@ start_run() {
   started+=("$job")
 }
 
-process_of_rank() {
-  local pid
-  for pid in $(pgrep -P "$job"); do
-    if grep -qzx "OMPI_COMM_WORLD_RANK=$1" "/proc/$pid/environ" 2>/dev/null; then
-      echo "$pid"
-      return
-    fi
-  done
-  fail "no process of rank $1"
-}
-
 # panel BOARD TITLE RUN RANK: the values that it shows.
 panel() {
   python3 "$TESTS_SOURCE_DIR/tests/monitoring_stack/panels.py" --prometheus "$prometheus" --run "$3" --rank "$4" \
