@@ -33,8 +33,8 @@ struct Face {
   Kind kind = Kind::kSurface;
 };
 
-// What the light is fixed to: the camera; or the scene, a sun from the front, 30 degrees high and 25
-// to the left, so that opposite sides of the solid differ.
+// What the light is fixed to: the camera; or the scene, a sun from the front, 30 degrees high and
+// 25 to the left, so that opposite sides of the solid differ.
 enum class Light { kCamera, kScene };
 
 // Where the camera is, in degrees: azimuth 0 looks at the front (+x), 90 at the left side (+y);
@@ -49,10 +49,10 @@ struct View {
 inline constexpr int kSmallestRender = 8;
 inline constexpr int kLargestRender = 512;
 
-// Draws faces within 3 m of the origin (and 2 m above the ground) on the background: perspective from 14 m,
-// a depth buffer, flat shading after Lambert by one distant light, 4 x 4 samples a pixel.
-// `pixels`: [size, size, 3]. Pure, so safe from any thread. Throws ConfigError on angles that are
-// not finite, an elevation outside [-90, 90], or a size outside the bounds above.
+// Draws faces within 3 m of the origin (and 2 m above the ground) on the background: perspective
+// from 14 m, a depth buffer, flat shading after Lambert by one distant light, 4 x 4 samples a
+// pixel. `pixels`: [size, size, 3]. Pure, so safe from any thread. Throws ConfigError on angles
+// that are not finite, an elevation outside [-90, 90], or a size outside the bounds above.
 void render(std::span<const Face> faces, const View& view, int size,
             std::span<std::uint8_t> pixels);
 
