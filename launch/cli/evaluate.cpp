@@ -232,18 +232,16 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
 
   std::unique_ptr<Progress> progress;
   if (comm.rank() == 0) progress = std::make_unique<Progress>(subject->samples.range.count, 0);
-  EvaluationJob job{comm,
-                    *saved.procedure,
-                    saved.file.observation,
-                    subject->samples.given.data,
-                    subject->samples.range,
-                    subject->options,
-                    saved.record.seed,
-                    arguments.nan == "skip",
-                    nullptr,
-                    nullptr,
-                    saved.file.conditioning,
-                    subject->samples.given.labels_or_null()};
+  EvaluationJob job{.comm = comm,
+                    .procedure = *saved.procedure,
+                    .observation = saved.file.observation,
+                    .data = subject->samples.given.data,
+                    .range = subject->samples.range,
+                    .options = subject->options,
+                    .seed = saved.record.seed,
+                    .skip_not_finite = arguments.nan == "skip",
+                    .conditioning = saved.file.conditioning,
+                    .labels = subject->samples.given.labels_or_null()};
   if (columns) {
     job.sink = [&](auto indices, const BlockFigures& block) { columns->add(indices, block); };
   }

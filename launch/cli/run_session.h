@@ -9,7 +9,8 @@
 #include "launch/cli/configuration.h"
 #include "trainer/model/model.h"
 #include "trainer/run/run_directory.h"
-#include "trainer/training/loop.h"
+#include "trainer/training/batches.h"
+#include "trainer/training/job.h"
 #include "trainer/training/reporter.h"
 
 namespace elbow {

@@ -21,6 +21,7 @@
 #include "trainer/model/torchscript.h"
 #include "trainer/run/saved_model.h"
 #include "trainer/training/exporter.h"
+#include "trainer/training/gradient.h"
 #include "trainer/training/loop.h"
 #include "trainer/training/sample_record.h"
 #include "trainer/training/training_set.h"
@@ -235,18 +236,18 @@ class TrainCommand {
   TrainingEnd train_and_report(Communicator& tensors) {
     CheckpointWriter checkpoints(comm_, paths().checkpoints(), configuration_.checkpoint,
                                  generation_, [this] { session_->lease().require_held(); });
-    TrainingJob job{tensors,
-                    *procedure_,
-                    model_->observation,
-                    set_->images(),
-                    set_->order(),
-                    configuration_.training,
-                    *state_,
-                    configuration_.optimizer,
-                    configuration_.data.nan == "skip",
-                    model_->conditioning,
-                    given_labels(set_->labels())};
-    job.schedule = schedule_;
+    TrainingJob job{.comm = tensors,
+                    .procedure = *procedure_,
+                    .observation = model_->observation,
+                    .data = set_->images(),
+                    .order = set_->order(),
+                    .training = configuration_.training,
+                    .state = *state_,
+                    .optimizer = configuration_.optimizer,
+                    .skip_not_finite = configuration_.data.nan == "skip",
+                    .conditioning = model_->conditioning,
+                    .labels = given_labels(set_->labels()),
+                    .schedule = schedule_};
     if (set_->has_validation()) job.validate = [this] { return validate(); };
     job.over_training_set = [this] { return evaluate_training_set(); };
     job.patience = configuration_.evaluation.patience;
@@ -305,18 +306,16 @@ class TrainCommand {
 
   EvaluationJob evaluation_of(DataSet& images, const DataSet* labels, SampleRange range,
                               const EvaluationOptions& options) {
-    return {comm_,
-            *procedure_,
-            model_->observation,
-            images,
-            std::move(range),
-            options,
-            seed(),
-            configuration_.data.nan == "skip",
-            nullptr,
-            nullptr,
-            model_->conditioning,
-            given_labels(labels)};
+    return {.comm = comm_,
+            .procedure = *procedure_,
+            .observation = model_->observation,
+            .data = images,
+            .range = std::move(range),
+            .options = options,
+            .seed = seed(),
+            .skip_not_finite = configuration_.data.nan == "skip",
+            .conditioning = model_->conditioning,
+            .labels = given_labels(labels)};
   }
 
   // Labels are read where the model is conditioned on them.

@@ -7,6 +7,7 @@
 #include "trainer/model/model.h"
 #include "trainer/run/run_directory.h"
 #include "trainer/run/versioned_json.h"
+#include "trainer/training/batches.h"
 
 namespace elbow {
 

@@ -5,7 +5,7 @@
 
 #include "launch/cli/configuration.h"
 #include "trainer/model/procedure.h"
-#include "trainer/training/loop.h"
+#include "trainer/training/job.h"
 #include "trainer/training/training_set.h"
 
 namespace elbow {

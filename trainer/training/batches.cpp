@@ -34,9 +34,17 @@ StepPlace Course::at(std::int64_t step) const {
   return place;
 }
 
+const EpochOrder& CurrentEpoch::order(std::int64_t epoch) {
+  if (!epoch_order_ || epoch_ != epoch) {
+    epoch_order_.emplace(order_.epoch(static_cast<std::uint32_t>(epoch)));
+    epoch_ = epoch;
+  }
+  return *epoch_order_;
+}
+
 RankShards::RankShards(const Order& order, const Course& course, const TrainingOptions& options,
                        int rank, int world_size, std::int64_t first_step)
-    : order_(order),
+    : epoch_(order),
       course_(course),
       options_(options),
       rank_(rank),
@@ -45,10 +53,6 @@ RankShards::RankShards(const Order& order, const Course& course, const TrainingO
 
 void RankShards::begin_step() {
   place_ = course_.at(step_++);
-  if (place_.epoch != epoch_) {
-    epoch_ = place_.epoch;
-    epoch_order_.emplace(order_.epoch(epoch_));
-  }
   const std::int64_t shards = shard_count(options_, place_.size(), world_size_);
   for (const ShardRange& shard : plan_batch(place_.size(), shards, world_size_)) {
     if (shard.rank == rank_ && shard.size() > 0) shards_.push_back(shard);
@@ -62,9 +66,10 @@ std::optional<std::vector<std::int64_t>> RankShards::next() {
   }
   const ShardRange shard = shards_.front();
   shards_.pop_front();
+  const EpochOrder& order = epoch_.order(place_.epoch);
   std::vector<std::int64_t> indices;
   for (std::int64_t i = shard.begin; i < shard.end; ++i) {
-    indices.push_back(epoch_order_->at(place_.begin + i));
+    indices.push_back(order.at(place_.begin + i));
   }
   return indices;
 }

@@ -51,6 +51,18 @@ class Course {
   std::vector<std::int64_t> first_epochs_;  // of each stage, and behind the last
 };
 
+// The order of the epoch that somebody is in; made anew when they enter another one.
+class CurrentEpoch {
+ public:
+  explicit CurrentEpoch(const Order& order) : order_(order) {}
+  const EpochOrder& order(std::int64_t epoch);
+
+ private:
+  const Order& order_;
+  std::int64_t epoch_ = -1;
+  std::optional<EpochOrder> epoch_order_;
+};
+
 // The shards that a rank computes, one after another through the whole course: what its loader
 // reads. Empty ones are left out.
 class RankShards {
@@ -65,7 +77,7 @@ class RankShards {
  private:
   void begin_step();
 
-  const Order& order_;
+  CurrentEpoch epoch_;
   Course course_;
   TrainingOptions options_;
   int rank_;
@@ -73,8 +85,6 @@ class RankShards {
   std::int64_t step_;              // the next one to begin
   StepPlace place_;                // of the one begun last
   std::deque<ShardRange> shards_;  // of that one, left to deliver
-  std::optional<EpochOrder> epoch_order_;
-  std::int64_t epoch_ = -1;
 };
 
 }  // namespace elbow

@@ -11,7 +11,7 @@
 #include "monitoring/options.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/training/batches.h"
-#include "trainer/training/loop.h"
+#include "trainer/training/job.h"
 
 namespace elbow {
 

@@ -1,50 +1,17 @@
 #include "trainer/training/loop.h"
 
-#include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <deque>
 #include <limits>
+#include <utility>
 
 #include "base/log.h"
 #include "data/loader.h"
-#include "trainer/comm/reducer.h"
 #include "trainer/comm/together.h"
-#include "trainer/training/step_rows.h"
+#include "trainer/training/gradient.h"
+#include "trainer/training/timed.h"
 
 namespace elbow {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// Runs `phase` and adds the time it took to `seconds`.
-template <typename Phase>
-auto timed(double& seconds, Phase phase) {
-  struct AddTime {
-    double& seconds;
-    Clock::time_point begin = Clock::now();
-    ~AddTime() { seconds += std::chrono::duration<double>(Clock::now() - begin).count(); }
-  } add{seconds};
-  return phase();
-}
-
-// What the shards contribute beside their gradient, in one tensor of doubles.
-enum Figure {
-  kObjective,
-  kElbo,
-  kReconstruction,
-  kKl,
-  kCount,
-  kNotFinite,
-  kBadRowGradients,  // shards with a gradient of rows that is not finite
-  kFigures
-};
-
-// NaN for a figure that has no meaning for the model.
-double sum_of(const torch::Tensor& figures) {
-  return figures.defined() ? figures.sum(torch::kDouble).item<double>()
-                           : std::numeric_limits<double>::quiet_NaN();
-}
 
 // What a validation is judged by: the ELBO, or log p(x) where it is exact and there is no bound.
 double score(const Figures& figures) {
@@ -65,12 +32,8 @@ class Loop {
         state_(job.state),
         record_(job.state.record()),
         course_(job.order.size(), job.training, job.procedure.stages().size()),
-        coordinator_(job.comm, job.schedule) {
-    torch::Tensor& gradient = state_.parameters().gradient();
-    reducer_ = job.training.sum == "reproducible"
-                   ? make_reproducible_reducer(job.comm, gradient, kFigures)
-                   : make_fast_reducer(job.comm, gradient, kFigures);
-  }
+        coordinator_(job.comm, job.schedule),
+        gradient_(job_, course_) {}
 
   TrainingEnd run() {
     state_.share(job_.comm);
@@ -95,7 +58,7 @@ class Loop {
                       record_.step);
     Loader loader(
         job_.data, job_.labels, [&] { return shards.next(); }, kReadAhead);
-    loader_ = &loader;
+    gradient_.read_from(loader);
     if (record_.validation_due) validate();
     while (record_.step < stage_end) {
       if (patience_lost()) return TrainingEnd::kPatience;
@@ -122,12 +85,13 @@ class Loop {
 
   void make_row_table() {
     table_ = std::make_unique<RowTable>(job_.comm, job_.data.size(), job_.procedure.row_width());
+    gradient_.use_rows(*table_);
     together(job_.comm, [&] {
       if (!state_.resumed_from().empty()) {
         table_->restore(state_.resumed_from());
       } else {
         table_->initialise([&](std::span<const std::int64_t> indices) {
-          return job_.procedure.initial_rows(indices, noise_of({}));
+          return job_.procedure.initial_rows(indices, noise_of(job_.training, {}));
         });
       }
     });
@@ -140,22 +104,6 @@ class Loop {
     if (moments.count == 0) return;
     job_.procedure.take_row_moments(moments.mean, moments.covariance);
     state_.follow_constants();
-  }
-
-  // The samples of each rank's shards in this step.
-  RowPlan row_plan(const StepPlace& place, const std::vector<ShardRange>& plan) {
-    if (!epoch_order_ || epoch_ != place.epoch) {
-      epoch_order_.emplace(job_.order.epoch(static_cast<std::uint32_t>(place.epoch)));
-      epoch_ = place.epoch;
-    }
-    RowPlan rows(static_cast<std::size_t>(job_.comm.size()));
-    for (const ShardRange& shard : plan) {
-      auto& wanted = rows[static_cast<std::size_t>(shard.rank)];
-      for (std::int64_t i = shard.begin; i < shard.end; ++i) {
-        wanted.push_back(epoch_order_->at(place.begin + i));
-      }
-    }
-    return rows;
   }
 
   // A step, and what the ranks agree to do after it. Before a stop nothing else is done: time may
@@ -188,165 +136,33 @@ class Loop {
   StepReport step(const StepPlace& place) {
     StepReport report;
     report.seconds = std::exchange(between_steps_, {});
-    const std::vector<ShardRange> plan = plan_batch(
-        place.size(), shard_count(job_.training, place.size(), job_.comm.size()), job_.comm.size());
-    reducer_->begin(owners_of(plan));
-    not_finite_ = -1;
-    if (table_) timed(report.seconds.sum, [&] { rows_.emplace(*table_, row_plan(place, plan)); });
-    Objective objective = objective_at(place);
-    std::deque<LoadedShard> loaded;  // all of them, where a statistic is needed before their terms
-    if (job_.procedure.statistics(objective) > 0) {
-      for (const ShardRange& shard : plan) {
-        if (is_mine(shard)) loaded.push_back(load_shard(place, report.seconds));
-      }
-      objective.mean_kl = batch_means(plan, loaded, objective);
-    }
-    for (std::size_t i = 0; i < plan.size(); ++i) {
-      if (!is_mine(plan[i])) continue;
-      if (loaded.empty()) loaded.push_back(load_shard(place, report.seconds));
-      const torch::Tensor figures = compute_shard(loaded.front(), place, objective, report.seconds);
-      loaded.pop_front();
-      timed(report.seconds.sum, [&] { reducer_->add(static_cast<std::int64_t>(i), figures); });
-    }
-    const torch::Tensor sums = timed(report.seconds.sum, [&] { return reducer_->finish(); });
-    complete(report, place, sums.data_ptr<double>());
-    report.queued = loader_->queued();
+    complete(report, place, gradient_.compute(place, report.seconds));
+    report.queued = gradient_.queued();
     return report;
   }
 
-  ShardOwners owners_of(const std::vector<ShardRange>& plan) const {
-    ShardOwners first(static_cast<std::size_t>(job_.comm.size()) + 1, 0);
-    for (const ShardRange& shard : plan) ++first[static_cast<std::size_t>(shard.rank) + 1];
-    for (std::size_t rank = 1; rank < first.size(); ++rank) first[rank] += first[rank - 1];
-    return first;
-  }
-
-  // The samples of a shard that can be computed, and how many cannot.
-  struct LoadedShard {
-    torch::Tensor x;
-    torch::Tensor c;
-    std::vector<std::int64_t> indices;
-    std::int64_t not_finite = 0;
-    StepRows::Loan loan = {};  // empty where samples have no rows
-    Shard shard() const { return {x, indices, c, loan.rows}; }
-  };
-
-  bool is_mine(const ShardRange& shard) const {
-    return shard.rank == job_.comm.rank() && shard.size() > 0;
-  }
-
-  RunNoise noise_of(const StepPlace& place) const {
-    return {static_cast<std::uint64_t>(job_.training.seed), static_cast<std::uint32_t>(place.stage),
-            static_cast<std::uint32_t>(place.epoch)};
-  }
-
-  // The schedule of the KL's weight, like that of the rate, at the middle of the batch.
-  Objective objective_at(const StepPlace& place) const {
-    Objective objective = objective_of(job_.training);
-    const double warmup = job_.training.kl_warmup * static_cast<double>(job_.order.size());
-    const double seen = course_.seen_in_stage(place);
-    if (seen < warmup) objective.kl_weight *= seen / warmup;
-    return objective;
-  }
-
-  LoadedShard load_shard(const StepPlace& place, StepReport::Seconds& seconds) {
-    const Batch& batch = *timed(seconds.data, [&] { return loader_->next(); });
-    if (job_.on_shard) job_.on_shard(batch);
-    for (const std::int64_t row : batch.not_finite) {
-      not_finite_ = std::max(not_finite_, batch.indices[static_cast<std::size_t>(row)]);
-    }
-    return timed(seconds.forward, [&] {
-      const at::Device device = state_.parameters().values().device();
-      LoadedShard loaded{job_.observation.x(batch, noise_of(place)).to(device),
-                         job_.conditioning.c(batch), batch.indices,
-                         static_cast<std::int64_t>(batch.not_finite.size())};
-      if (loaded.c.defined()) loaded.c = loaded.c.to(device);
-      if (loaded.not_finite > 0) keep_finite(loaded, batch);
-      if (rows_) loaded.loan = rows_->lend(loaded.indices, state_.parameters().values());
-      return loaded;
-    });
-  }
-
-  // Means of the procedure's statistics over the whole batch, [L]: the shards' sums lie in a table
-  // whose other entries are zero, so that adding up the ranks' tables changes no bit.
-  torch::Tensor batch_means(const std::vector<ShardRange>& plan,
-                            const std::deque<LoadedShard>& loaded, const Objective& objective) {
-    const std::int64_t columns = job_.procedure.statistics(objective);
-    torch::Tensor table =
-        torch::zeros({static_cast<std::int64_t>(plan.size()), columns + 1}, torch::kDouble);
-    auto next = loaded.begin();
-    for (std::size_t i = 0; i < plan.size(); ++i) {
-      if (!is_mine(plan[i])) continue;
-      const LoadedShard& shard = *next++;
-      if (shard.indices.empty()) continue;
-      torch::Tensor row = table[static_cast<std::int64_t>(i)];
-      row.narrow(0, 0, columns)
-          .copy_(job_.procedure.batch_statistics(shard.shard(), objective)
-                     .sum(0, false, torch::kDouble));
-      row[columns] = static_cast<double>(shard.indices.size());
-    }
-    job_.comm.all_reduce(table, Reduction::kSum);
-    const torch::Tensor sums = table.sum(0);
-    return sums.narrow(0, 0, columns) / sums[columns].clamp_min(1);
-  }
-
-  // Adds the gradient of a shard to the flat gradient. Its figures.
-  torch::Tensor compute_shard(const LoadedShard& loaded, const StepPlace& place,
-                              const Objective& objective, StepReport::Seconds& seconds) {
-    torch::Tensor figures = torch::zeros({kFigures}, torch::kDouble);
-    double* figure = figures.data_ptr<double>();
-    figure[kNotFinite] = static_cast<double>(loaded.not_finite);
-    figure[kCount] = static_cast<double>(loaded.indices.size());
-    if (loaded.indices.empty()) return figures;
-    const Terms terms = timed(seconds.forward, [&] {
-      return job_.procedure.terms(loaded.shard(), noise_of(place), objective);
-    });
-    timed(seconds.backward, [&] {
-      terms.objective.sum().neg().backward();
-      if (rows_ && !rows_->collect(loaded.loan)) figure[kBadRowGradients] = 1;
-    });
-    figure[kObjective] = sum_of(terms.objective);
-    figure[kElbo] = sum_of(terms.elbo);
-    figure[kReconstruction] = sum_of(terms.reconstruction);
-    figure[kKl] = sum_of(terms.kl);
-    return figures;
-  }
-
-  static void keep_finite(LoadedShard& loaded, const Batch& batch) {
-    std::vector<std::int64_t> rows;
-    loaded.indices.clear();
-    for (std::int64_t row = 0; row < batch.count(); ++row) {
-      if (std::binary_search(batch.not_finite.begin(), batch.not_finite.end(), row)) continue;
-      rows.push_back(row);
-      loaded.indices.push_back(batch.indices[static_cast<std::size_t>(row)]);
-    }
-    const torch::Tensor kept = torch::tensor(rows, torch::kLong).to(loaded.x.device());
-    loaded.x = loaded.x.index_select(0, kept);
-    if (loaded.c.defined()) loaded.c = loaded.c.index_select(0, kept);
-  }
-
   // From the sums over the job, the same on every rank, to the update, or to none.
-  void complete(StepReport& report, const StepPlace& place, const double* sum) {
-    if (sum[kNotFinite] > 0 && !job_.skip_not_finite) refuse_not_finite();
+  void complete(StepReport& report, const StepPlace& place, const BatchSums& sums) {
+    if (sums.not_finite > 0 && !job_.skip_not_finite) gradient_.refuse_not_finite();
     record_.step += 1;
     record_.samples += place.size();
-    record_.skipped_samples += static_cast<std::int64_t>(sum[kNotFinite]);
+    record_.skipped_samples += static_cast<std::int64_t>(sums.not_finite);
     report.step = record_.step;
     report.samples = record_.samples;
     report.stage = place.stage;
     report.epoch = place.epoch;
     report.skipped_samples = record_.skipped_samples;
-    const double count = sum[kCount];
+    const double count = sums.count;
     if (count > 0) {
-      const double norm = sum[kBadRowGradients] > 0
+      const double norm = sums.bad_row_gradients > 0
                               ? std::numeric_limits<double>::quiet_NaN()
                               : gradient_norm(state_.parameters().gradient()) / count;
-      if (is_fit(sum[kObjective], norm)) {
+      if (is_fit(sums.objective, norm)) {
         report.count = static_cast<std::int64_t>(count);
-        report.objective = sum[kObjective] / count;
-        report.elbo = sum[kElbo] / count;
-        report.reconstruction = sum[kReconstruction] / count;
-        report.kl = sum[kKl] / count;
+        report.objective = sums.objective / count;
+        report.elbo = sums.elbo / count;
+        report.reconstruction = sums.reconstruction / count;
+        report.kl = sums.kl / count;
         report.gradient_norm = norm;
         timed(report.seconds.optimizer, [&] { update(report, place); });
       }
@@ -388,18 +204,6 @@ class Loop {
         what, record_.step, how_often));
   }
 
-  // All ranks are here. The sample with the highest index among those found is named.
-  [[noreturn]] void refuse_not_finite() {
-    torch::Tensor found = torch::full({1}, not_finite_, torch::kLong);
-    job_.comm.all_reduce(found, Reduction::kMax);
-    const auto index = found.item<std::int64_t>();
-    throw SharedError(
-        fmt::format("sample {} ({}) holds a NaN or an infinity; repair it, or leave such samples "
-                    "out with --data.nan skip",
-                    index, job_.data.row_name(index)),
-        ExitCode::kData);
-  }
-
   // Gradient of the mean, clipped by its norm, into one step of the optimiser.
   void update(StepReport& report, const StepPlace& place) {
     auto divisor = static_cast<double>(report.count);
@@ -411,7 +215,7 @@ class Loop {
                                 static_cast<double>(course_.stage_samples(place.stage)),
                                 static_cast<double>(job_.order.size()));
     state_.optimizer().step(state_.parameters().gradient(), divisor, report.rate);
-    if (rows_) rows_->update(row_step(report.rate));
+    gradient_.update_rows(row_step(report.rate));
     state_.follow();
   }
 
@@ -507,13 +311,8 @@ class Loop {
   TrainingRecord& record_;
   Course course_;
   Coordinator coordinator_;
-  std::unique_ptr<Reducer> reducer_;
-  Loader* loader_ = nullptr;
+  BatchGradient gradient_;
   std::unique_ptr<RowTable> table_;  // of a model whose samples have parameters of their own
-  std::optional<StepRows> rows_;     // of the step that is computed
-  std::optional<EpochOrder> epoch_order_;
-  std::int64_t epoch_ = -1;       // of epoch_order_
-  std::int64_t not_finite_ = -1;  // highest index found by this rank in this step
   StepReport::Seconds between_steps_;
   bool save_wanted_ = false;
   std::int64_t saved_step_ = -1;
@@ -521,16 +320,6 @@ class Loop {
 };
 
 }  // namespace
-
-Objective objective_of(const TrainingOptions& training) {
-  Objective objective;
-  objective.draws = training.draws;
-  if (training.objective == "iwae") objective.kind = Objective::Kind::kIwae;
-  if (training.objective == "dreg") objective.kind = Objective::Kind::kDreg;
-  objective.kl_weight = training.beta;
-  objective.free_bits = training.free_bits;
-  return objective;
-}
 
 TrainingEnd train(const TrainingJob& job) { return Loop(job).run(); }
 

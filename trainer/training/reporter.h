@@ -11,7 +11,7 @@
 #include "monitoring/metrics_file.h"
 #include "monitoring/progress.h"
 #include "trainer/training/batches.h"
-#include "trainer/training/loop.h"
+#include "trainer/training/job.h"
 
 namespace elbow {
 

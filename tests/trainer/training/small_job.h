@@ -12,6 +12,7 @@
 #include "trainer/comm/communicator.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/model/model.h"
+#include "trainer/training/batches.h"
 #include "trainer/training/loop.h"
 #include "trainer/training/training_set.h"
 
@@ -70,9 +71,9 @@ class SmallJob {
       history.batches.push_back(std::exchange(pairs, {}));
     };
     training_job.on_shard = [&](const Batch& batch) {
-      const auto epoch = static_cast<std::uint32_t>(
-          static_cast<std::int64_t>(history.batches.size()) /
-          Course(set_->order().size(), training).steps_per_epoch());
+      const auto epoch =
+          static_cast<std::uint32_t>(static_cast<std::int64_t>(history.batches.size()) /
+                                     Course(set_->order().size(), training).steps_per_epoch());
       const torch::Tensor x = observation_->x(batch, {seed(), 0, epoch}).flatten(1);
       for (std::size_t i = 0; i < batch.indices.size(); ++i) {
         pairs.emplace_back(batch.indices[i], x[static_cast<std::int64_t>(i)][0].item<float>());
