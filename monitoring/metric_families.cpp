@@ -75,6 +75,8 @@ void add_identity(const MetricsIdentity& identity, FamilyList& list) {
 void add_progress(const MetricsSnapshot& now, FamilyList& list) {
   list.gauge("elbow_step", "Steps done since the beginning of the run.",
              static_cast<double>(now.position.step));
+  list.gauge("elbow_planned_steps", "Steps of the whole run when it is finished.",
+             static_cast<double>(now.planned_steps));
   list.gauge("elbow_epoch", "Epochs completed since the beginning of the run.",
              static_cast<double>(now.position.epochs));
   list.counter("elbow_steps_total", "Steps done by the job since this process started.",

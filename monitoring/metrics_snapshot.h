@@ -28,6 +28,7 @@ struct RunPosition {
 struct MetricsSnapshot {
   RunPosition start;     // where this process took the run up: 0, or a checkpoint's position
   RunPosition position;  // where it is
+  std::int64_t planned_steps = 0;  // those of the whole run when it is finished
   std::optional<double> elbo;
   std::optional<double> reconstruction;
   std::optional<double> kl;

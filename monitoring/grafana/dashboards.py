@@ -3,6 +3,7 @@
 
 The files are committed, so that Grafana needs no Python; a test builds them again and compares. launch/setup --tests
 installs the builder, Grafana's own foundation SDK."""
+import argparse
 import pathlib
 import sys
 
@@ -101,14 +102,18 @@ def training():
                   {by_run: f"max by (run) (elbow_learning_rate{{{RANKS}}})"}, least=0),
         ],
         "Progress": [
+            number("Done", "Share of the steps of the whole run.", "percentunit",
+                   {by_run: f"max by (run) (elbow_step{{{RUNS}}} / elbow_planned_steps)"}, width=THIRD),
+            number("Time left", "At the pace of the last minute, validations and checkpoints included.", "s",
+                   {by_run: f"max by (run) (elbow_planned_steps{{{RUNS}}} - elbow_step) / run:elbow_steps:rate1m"}, width=THIRD),
             number("Epochs", "Completed since the beginning of the run.", "none",
-                   {by_run: f"max by (run) (elbow_epoch{{{RANKS}}})"}),
+                   {by_run: f"max by (run) (elbow_epoch{{{RANKS}}})"}, width=THIRD),
             number("Steps", "Done since the beginning of the run.", "locale",
-                   {by_run: f"max by (run) (elbow_step{{{RANKS}}})"}),
+                   {by_run: f"max by (run) (elbow_step{{{RANKS}}})"}, width=THIRD),
             number("Samples", "Seen by the whole job since this process started.", "locale",
-                   {by_run: f"max by (run) (elbow_samples_total{{{RANKS}}})"}),
+                   {by_run: f"max by (run) (elbow_samples_total{{{RANKS}}})"}, width=THIRD),
             number("Left out", "Steps without an update since this process started: not finite, or a spike.", "none",
-                   {by_run: f"max by (run) (elbow_skipped_steps_total{{{RANKS}}})"}, red_from=1),
+                   {by_run: f"max by (run) (elbow_skipped_steps_total{{{RANKS}}})"}, width=THIRD, red_from=1),
         ],
         "Final results, of runs pushed to a gateway by monitoring/push": [
             number("log p(x)", "Importance-sampled estimate of elbow evaluate, mean a sample.", NATS,
@@ -213,7 +218,9 @@ def health():
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "dashboards"
+    parser = argparse.ArgumentParser(description="Writes training.json, performance.json and health.json.")
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, default=here / "dashboards", help="where to [beside this]")
+    folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     encoder = JSONEncoder(sort_keys=True, indent=1, ensure_ascii=False)
     for name, make in (("training", training), ("performance", performance), ("health", health)):

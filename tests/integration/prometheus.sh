@@ -59,7 +59,7 @@ answers() {
 }
 
 answers 'sum(up{run="first"}) == 2'
-for metric in elbow_step elbow_samples_total elbow_epoch elbow_elbo_nats elbow_validation_elbo_nats elbow_learning_rate \
+for metric in elbow_step elbow_planned_steps elbow_samples_total elbow_epoch elbow_elbo_nats elbow_validation_elbo_nats elbow_learning_rate \
   elbow_gradient_norm elbow_skipped_steps_total elbow_queue_batches elbow_checkpoint_age_seconds \
   elbow_checkpoint_size_bytes elbow_checkpoint_failures_total elbow_world_size elbow_build_info elbow_run_info; do
   answers "count($metric{run=\"first\"}) == 2"

@@ -35,6 +35,7 @@ TEST(MetricsPage, GivesNamesValuesAndLabels) {
       {"elbow_rank", "1"},
       {"elbow_world_size", "4"},
       {"elbow_step", "1234"},
+      {"elbow_planned_steps", "5000"},
       {"elbow_epoch", "5"},
       {"elbow_steps_total", "1134"},
       {"elbow_samples_total", "290304"},

@@ -20,6 +20,7 @@ inline MetricsSnapshot full_snapshot() {
   MetricsSnapshot snapshot;
   snapshot.start = {100, 25600, 2};
   snapshot.position = {1234, 315904, 5};
+  snapshot.planned_steps = 5000;
   snapshot.elbo = -102.25;
   snapshot.reconstruction = -77.125;
   snapshot.kl = 25.125;

@@ -40,6 +40,7 @@ Exporter::Exporter(Communicator& comm, const MetricsOptions& options, MetricsIde
       server_(options.address, port_of(options, comm.local_rank()), identity) {
   snapshot_.start = position(start.step, start.samples);
   snapshot_.position = snapshot_.start;
+  snapshot_.planned_steps = course_.steps();
   server_.update(snapshot_);
   if (const Watchdog* const watchdog = watchdog_of(comm)) {
     server_.tell_waits([watchdog] { return waits_of(*watchdog); });
