@@ -9,26 +9,19 @@
 
 #include "base/error.h"
 #include "tests/base/full_disk.h"
+#include "tests/base/message_of.h"
 #include "tests/base/temporary_folder.h"
 
 namespace elbow {
 namespace {
+
+using test::message_of;
 
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
 constexpr std::size_t kLimit = 1 << 20;
-
-template <typename F>
-std::string message_of(F&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(no error)";
-}
 
 TEST(AtomicFile, WritesAndReplaces) {
   const TemporaryFolder folder;

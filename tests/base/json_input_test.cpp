@@ -9,22 +9,16 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "tests/base/message_of.h"
 #include "tests/base/temporary_folder.h"
 
 namespace elbow {
 namespace {
 
+using test::message_of;
+
 using Json = nlohmann::ordered_json;
 using testing::HasSubstr;
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(no error)";
-}
 
 std::string nested(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
 

@@ -18,7 +18,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 std::string refusal(const std::vector<std::string>& specs) {
-  return test::message_of([&] { DataSet::open(specs); });
+  return test::message_of<DataError>([&] { DataSet::open(specs); });
 }
 
 std::vector<std::byte> read_all(const DataSet& data) {
@@ -98,7 +98,8 @@ TEST(DataSetErrors, TruncatedFileIsRefusedAtEveryLength) {
       const std::string cut = folder / "cut.h5";
       std::filesystem::copy_file(file, cut, std::filesystem::copy_options::overwrite_existing);
       std::filesystem::resize_file(cut, size * static_cast<unsigned>(i) / 40);
-      const std::string message = test::message_of([&] { read_all(DataSet::open({cut + ":/x"})); });
+      const std::string message =
+          test::message_of<DataError>([&] { read_all(DataSet::open({cut + ":/x"})); });
       EXPECT_THAT(message, AllOf(HasSubstr(cut), HasSubstr("truncated"))) << i;
     }
   }
@@ -112,7 +113,7 @@ TEST(DataSetErrors, FileThatShrinksWhileOpen) {
   const std::vector<std::int64_t> last{19999};
   data.read(last, row.data());
   std::filesystem::resize_file(folder / "a.h5", 10000);
-  EXPECT_THAT(test::message_of([&] { data.read(last, row.data()); }),
+  EXPECT_THAT(test::message_of<DataError>([&] { data.read(last, row.data()); }),
               AllOf(HasSubstr(folder / "a.h5:/x"), HasSubstr("truncated")));
 }
 
@@ -122,7 +123,7 @@ TEST(DataSetErrors, FileThatWasReplaced) {
   const DataSet data = DataSet::open({folder / "a.h5:/x"});
   std::filesystem::remove(folder / "a.h5");
   test::write_bytes(folder / "a.h5", "/x", {40, 30});
-  EXPECT_THAT(test::message_of([&] { read_all(data); }),
+  EXPECT_THAT(test::message_of<DataError>([&] { read_all(data); }),
               AllOf(HasSubstr(folder / "a.h5"), HasSubstr("has changed")));
 }
 
@@ -192,7 +193,8 @@ TEST(DataSetErrors, IndexOutsideTheDataSet) {
   std::vector<std::byte> row(2);
   for (const std::int64_t index : {std::int64_t{-1}, std::int64_t{4}}) {
     const std::vector<std::int64_t> rows{index};
-    EXPECT_THAT(test::message_of([&] { data.read(rows, row.data()); }), HasSubstr("no row"));
+    EXPECT_THAT(test::message_of<DataError>([&] { data.read(rows, row.data()); }),
+                HasSubstr("no row"));
   }
 }
 

@@ -272,7 +272,7 @@ TEST(DataSetTypes, VirtualDataSetsAreReadButNotWithoutTheirSources) {
   }
   expect_rows(DataSet::open({folder / "v.h5:/x"}), all, read_bytes);
   std::filesystem::remove(folder / "1.h5");
-  EXPECT_THAT(test::message_of([&] { DataSet::open({folder / "v.h5:/x"}); }),
+  EXPECT_THAT(test::message_of<DataError>([&] { DataSet::open({folder / "v.h5:/x"}); }),
               testing::AllOf(testing::HasSubstr("1.h5"), testing::HasSubstr("does not exist")));
 }
 

@@ -10,8 +10,8 @@
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
-#include "base/error.h"
 #include "data/hdf5.h"
+#include "tests/base/message_of.h"
 #include "tests/base/temporary_folder.h"
 
 namespace elbow::test {
@@ -53,17 +53,5 @@ void write_bytes(const std::string& file, const std::string& path,
 
 // Inverts one bit of a file.
 void flip_bit(const std::string& file, std::uintmax_t byte, int bit);
-
-// The message of the error that `action` throws; "" and a failure when it throws none.
-template <typename ErrorType = DataError>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const ErrorType& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no error was thrown";
-  return "";
-}
 
 }  // namespace elbow::test

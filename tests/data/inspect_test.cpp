@@ -124,8 +124,10 @@ TEST(Verdict, HostileOnesAreNamedWithARemedy) {
 TEST(Inspect, BadInputsAreErrors) {
   const TemporaryFolder folder;
   test::write_bytes(folder / "a.h5", "/x", {10, 2});
-  EXPECT_THAT(test::message_of([&] { inspect(folder / "none.h5"); }), HasSubstr("no such file"));
-  EXPECT_THAT(test::message_of([&] { inspect(folder / "a.h5:/y"); }), HasSubstr("no data set /y"));
+  EXPECT_THAT(test::message_of<DataError>([&] { inspect(folder / "none.h5"); }),
+              HasSubstr("no such file"));
+  EXPECT_THAT(test::message_of<DataError>([&] { inspect(folder / "a.h5:/y"); }),
+              HasSubstr("no data set /y"));
 }
 
 TEST(Inspect, WhatIsWrongWithOneDataSetIsSaidInItsPlace) {

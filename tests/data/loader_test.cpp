@@ -122,8 +122,8 @@ TEST_F(LoaderTest, ErrorsComeInPlaceOfTheBatch) {
   Loader loader(DataSet::open({spec("/x")}), nullptr, from_list({{1}, {2}, {200}, {3}}), 4);
   ASSERT_NE(loader.next(), nullptr);
   ASSERT_NE(loader.next(), nullptr);
-  EXPECT_THAT(test::message_of([&] { loader.next(); }), HasSubstr("no row 200"));
-  EXPECT_THAT(test::message_of([&] { loader.next(); }), HasSubstr("no row 200"));
+  EXPECT_THAT(test::message_of<DataError>([&] { loader.next(); }), HasSubstr("no row 200"));
+  EXPECT_THAT(test::message_of<DataError>([&] { loader.next(); }), HasSubstr("no row 200"));
 }
 
 TEST_F(LoaderTest, PassesOnErrorsOfTheCaller) {
@@ -162,7 +162,7 @@ TEST_F(LoaderTest, LabelsMustBeAsMany) {
   const DataSet images = DataSet::open({spec("/x")});
   const DataSet labels = DataSet::open({spec("/few")}, RowKind::kLabels);
   EXPECT_THAT(
-      test::message_of([&] { Loader(images, &labels, from_list({})); }),
+      test::message_of<DataError>([&] { Loader(images, &labels, from_list({})); }),
       AllOf(HasSubstr(spec("/x")), HasSubstr("200"), HasSubstr(spec("/few")), HasSubstr("199")));
 }
 

@@ -15,24 +15,18 @@
 #include "monitoring/report/log_excerpt.h"
 #include "monitoring/report/pictures.h"
 #include "monitoring/report/training_curves.h"
+#include "tests/base/message_of.h"
 #include "tests/base/temporary_folder.h"
 
 namespace elbow {
 namespace {
 
+using test::message_of;
+
 using testing::ElementsAre;
 using testing::HasSubstr;
 
 using Json = nlohmann::ordered_json;
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(no error)";
-}
 
 std::string nested(int depth) {
   return std::string(static_cast<std::size_t>(depth), '[') +

@@ -7,25 +7,18 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "tests/base/message_of.h"
 
 namespace elbow {
 namespace {
+
+using test::message_of;
 
 Batch labelled(std::vector<std::int64_t> indices, std::vector<double> labels) {
   Batch batch;
   batch.indices = std::move(indices);
   batch.labels = std::move(labels);
   return batch;
-}
-
-template <typename Kind>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Kind& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 TEST(Conditioning, NoneHasNothingToSay) {
