@@ -1,6 +1,7 @@
 #include "launch/cli/configuration.h"
 
 #include "base/error.h"
+#include "trainer/comm/watchdog.h"
 
 namespace elbow {
 
@@ -18,9 +19,9 @@ OptionTable Configuration::table() {
   return table;
 }
 
-void add_configuration_options(CLI::App& command, GivenOptions& given) {
-  Configuration defaults;
-  const OptionTable table = defaults.table();
+namespace {
+
+void add_options(CLI::App& command, const OptionTable& table, GivenOptions& given) {
   for (const Option& option : table.options()) {
     const std::string help = fmt::format("{} [{}]", option.help, option.value_toml());
     command
@@ -30,6 +31,31 @@ void add_configuration_options(CLI::App& command, GivenOptions& given) {
         ->type_name(option.type_text())
         ->group("[" + option.group() + "]");
   }
+}
+
+}  // namespace
+
+void add_configuration_options(CLI::App& command, GivenOptions& given) {
+  Configuration defaults;
+  add_options(command, defaults.table(), given);
+}
+
+void add_job_options(CLI::App& command, GivenOptions& given) {
+  JobOptions defaults;
+  OptionTable table;
+  declare(table, defaults);
+  add_options(command, table, given);
+}
+
+void limit_waits(Communicator& comm, const GivenOptions& given) {
+  Configuration configuration;
+  OptionTable table = configuration.table();
+  together(comm, [&] { resolve(table, {}, given); });
+  limit_waits(comm, configuration.job);
+}
+
+void limit_waits(Communicator& comm, const JobOptions& options) {
+  if (Watchdog* const watchdog = watchdog_of(comm)) watchdog->set_limits(limits_of(options));
 }
 
 void resolve(OptionTable& table, const std::filesystem::path& file, const GivenOptions& given) {

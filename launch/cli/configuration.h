@@ -43,6 +43,14 @@ using GivenOptions = std::map<std::string, std::string>;
 // `given`, which must outlive the parsing.
 void add_configuration_options(CLI::App& command, GivenOptions& given);
 
+// The options of [job] alone, for commands that ranks share but that no configuration shapes.
+void add_job_options(CLI::App& command, GivenOptions& given);
+
+// From here on: how long the ranks wait for each other, as `options` say, or as the environment and
+// `given` do. The latter is collective, and throws SharedError.
+void limit_waits(Communicator& comm, const JobOptions& options);
+void limit_waits(Communicator& comm, const GivenOptions& given);
+
 // Defaults, then the file (none when empty), the environment, and the command line. Throws
 // ConfigError.
 void resolve(OptionTable& table, const std::filesystem::path& file, const GivenOptions& given);

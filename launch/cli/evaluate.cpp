@@ -41,6 +41,7 @@ struct EvaluateArguments {
   std::string nan = "stop";
   EvaluationOptions options;
   int threads = 1;
+  GivenOptions job;
 };
 
 // Per-image values, [count] each, in the order of the data set.
@@ -207,6 +208,7 @@ void write_figures(const EvaluateArguments& arguments, const Subject& subject,
 
 void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
   torch::set_num_threads(arguments.threads);
+  limit_waits(comm, arguments.job);
   std::optional<Subject> subject;
   std::unique_ptr<ImageColumns> columns;
   std::filesystem::path output = arguments.output;
@@ -275,6 +277,7 @@ void add_evaluate_command(CLI::App& program, Action& action) {
       "of ranks.\n\n"
       "  mpirun -n 2 elbow evaluate runs/first --data fashion.h5:/test/images --samples 100");
   add_model_options(*command, arguments->model);
+  add_job_options(*command, arguments->job);
   command->add_option("--data", arguments->data, "FILE:/path, or a pattern of files")
       ->type_name("DATA");
   command->add_flag("--training", arguments->training,

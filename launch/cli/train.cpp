@@ -17,7 +17,6 @@
 #include "launch/cli/signals.h"
 #include "launch/cli/training_text.h"
 #include "trainer/comm/together.h"
-#include "trainer/comm/watchdog.h"
 #include "trainer/model/torchscript.h"
 #include "trainer/run/saved_model.h"
 #include "trainer/training/exporter.h"
@@ -58,9 +57,7 @@ class TrainCommand {
     if (arguments_.print_config) return print(table_.to_toml());
     require_same(comm_, program_facts());
     require_same(comm_, facts_of(table_));
-    if (Watchdog* const watchdog = watchdog_of(comm_)) {
-      watchdog->set_limits(limits_of(configuration_.job));
-    }
+    limit_waits(comm_, configuration_.job);
     torch::set_num_threads(static_cast<int>(configuration_.training.threads));
     if (!arguments_.dry_run && !open_run()) return;
     std::unique_ptr<Communicator> nccl;

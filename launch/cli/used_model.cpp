@@ -26,6 +26,7 @@ void add_use_options(CLI::App& command, UseArguments& arguments) {
       ->type_name("N");
   command.add_option("--threads", arguments.threads, "threads of a rank [1]")
       ->check(CLI::Range(1, 1024));
+  add_job_options(command, arguments.job);
 }
 
 CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments) {
@@ -67,6 +68,7 @@ FileAttributes UsedModel::about(const UseArguments& arguments) const {
 
 UsedModel use_model(Communicator& comm, const UseArguments& arguments) {
   torch::set_num_threads(arguments.threads);
+  limit_waits(comm, arguments.job);
   std::optional<UsedModel> model;
   together(comm, [&] {
     const RunPaths paths = require_run(arguments.model.run);

@@ -12,6 +12,7 @@
 #include "data/batch.h"
 #include "data/rows_file.h"
 #include "launch/cli/commands.h"
+#include "launch/cli/configuration.h"
 #include "launch/cli/fitting_data.h"
 #include "monitoring/progress.h"
 #include "trainer/comm/communicator.h"
@@ -28,9 +29,10 @@ struct UseArguments {
   std::int64_t block = 256;
   int threads = 1;
   std::int64_t seed = -1;  // key of the noise; -1: the run's
+  GivenOptions job;        // how long ranks wait for each other
 };
 
-// RUN and what goes with it, --block and --threads.
+// RUN and what goes with it, --block, --threads and the options of [job].
 void add_use_options(CLI::App& command, UseArguments& arguments);
 // --data and --labels.
 CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments);

@@ -71,4 +71,19 @@ for ((round = 0; round < rounds; ++round)); do
   expect 0 ranks $((1 + round % 4)) "${evaluate[@]:1}"
   counted out
 done
+
+# A rank that stands still for ever ends an evaluation too, in the time that it was given.
+mpirun -q --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 3 "${evaluation[@]}" --samples 400000 --block 4 \
+  --job.collective_limit '4 s' >output 2>&1 </dev/null &
+job=$!
+started+=("$job")
+wait_until "three ranks" eval '[[ -n $(process_of_rank 2) ]]'
+sleep 1
+kill -STOP "$(process_of_rank 1)"
+wait_job
+[[ $status == 5 ]] || fail "exit code $status after a rank stood still"
+says "rank 1 "
+says "(job.collective_limit is 4.0 s)"
+expect 2 "${evaluation[@]}" --job.collective_limit 4
+says "job.collective_limit"
 finish
