@@ -112,8 +112,7 @@ wait_step() { wait_until 60 "$1 at step $2" eval "((\$(last_step $1) >= $2))"; }
 
 # small_run STEPS: a data set of 128 pictures, and c.toml: a run of so many steps, each of 24 samples in six shards.
 small_run() {
-  pictures 128 | idx images 03 128 8 8
-  expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+  data_set 128
   cat >c.toml <<TOML
 [data]
 train = "d.h5:/train/images"

@@ -32,8 +32,7 @@ trap end_processes EXIT
 # small_run: a data set of 48 pictures and the configuration c.toml of a run of ten steps over 40 of them, with a
 # validation, an average, three checkpoints beside the last, of which two are kept.
 small_run() {
-  pictures 48 | idx images 03 48 8 8
-  expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+  data_set 48
   cat >c.toml <<'TOML'
 [data]
 train = "d.h5:/train/images"

@@ -2,8 +2,7 @@
 # The same bits at any number of ranks up to the number of shards: checkpoints, parameters, record and metrics of each
 # configuration, on 1, 2, 3, 4, 5 and 8 ranks, and over all of them in turn.
 source "${BASH_SOURCE[0]%/*}/common.sh"
-pictures 210 | idx images 03 210 8 8
-expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+data_set 210
 cat >base.toml <<'TOML'
 [data]
 train = "d.h5:/train/images"

@@ -23,8 +23,7 @@ for command in "$elbow doctor" "ranks 2 doctor"; do
 done
 
 # On the processor it trains as the other program does, bit for bit.
-pictures 203 | idx images 03 203 8 8
-expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+data_set 203
 cat >c.toml <<'TOML'
 [data]
 train = "d.h5:/train/images"

@@ -85,3 +85,9 @@ pictures() {
       printf "%02x", int(127 + 120 * sin((p % 8) * (0.5 + i % 3) + i * 0.7))
   }' | python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))'
 }
+
+# data_set N [OPTIONS]: N of them as d.h5:/train/images.
+data_set() {
+  pictures "$1" | idx images 03 "$1" 8 8
+  expect 0 "$elbow" data import idx --images images --output d.h5 --split train "${@:2}"
+}

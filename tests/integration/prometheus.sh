@@ -3,8 +3,7 @@
 # for them.
 source "${BASH_SOURCE[0]%/*}/program.sh"
 
-pictures 512 | idx images 03 512 8 8
-expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+data_set 512
 cat >c.toml <<'TOML'
 [data]
 train = "d.h5:/train/images"

@@ -2,8 +2,7 @@
 # The files of a run, read by Python's safetensors and h5py.
 source "${BASH_SOURCE[0]%/*}/program.sh"
 
-pictures 256 | idx images 03 256 8 8
-expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+data_set 256
 cat >c.toml <<'TOML'
 [data]
 train = "d.h5:/train/images"

@@ -3,8 +3,7 @@
 # change, with checkpoints that are damaged, and with the parameters of another run.
 source "${BASH_SOURCE[0]%/*}/program.sh"
 
-pictures 301 | idx images 03 301 8 8
-expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+data_set 301
 cat >c.toml <<'TOML'
 [data]
 train = "d.h5:/train/images"
@@ -40,8 +39,7 @@ grep -q '"changed": ".*checkpoint.keep: was 3, now 9' run/run.json || fail "run.
 
 # Other data under the same name.
 cp d.h5 kept.h5
-pictures 300 | idx images 03 300 8 8
-expect 0 "$elbow" data import idx --images images --output d.h5 --split train --replace
+data_set 300 --replace
 expect 3 "$elbow" train --config c.toml --run run
 says "is not what the run in run was trained on"
 mv kept.h5 moved.h5

@@ -3,8 +3,7 @@
 # elsewhere; less with --quiet, more with --verbose; a summary with what to do next.
 source "${BASH_SOURCE[0]%/*}/program.sh"
 
-pictures 301 | idx images 03 301 8 8
-expect 0 "$elbow" data import idx --images images --output d.h5 --split train
+data_set 301
 cat >c.toml <<'TOML'
 [data]
 train = "d.h5:/train/images"
