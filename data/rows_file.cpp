@@ -74,6 +74,16 @@ hdf5::Handle text_type(const std::string& where) {
   return type;
 }
 
+// What cannot be written is no fault of the data that are read.
+template <typename Action>
+void as_output(Action action) {
+  try {
+    action();
+  } catch (const DataError& error) {
+    throw Error(error.what());
+  }
+}
+
 }  // namespace
 
 std::int64_t RowColumn::row_bytes() const {
@@ -89,7 +99,7 @@ RowsFile::RowsFile(std::filesystem::path path, std::int64_t rows, std::vector<Ro
       columns_(std::move(columns)),
       temporary_(temporary_name(path_)) {
   try {
-    open(about);
+    as_output([&] { open(about); });
   } catch (...) {
     discard();
     throw;
@@ -150,7 +160,7 @@ void RowsFile::append(const std::vector<std::span<const std::byte>>& values) {
       throw Error(fmt::format("{}: {} bytes of {} for {} rows", path_.string(), values[i].size(),
                               columns_[i].name, rows));
     }
-    write(i, rows, values[i].data());
+    as_output([&] { write(i, rows, values[i].data()); });
   }
   written_ += rows;
 }
@@ -174,14 +184,14 @@ void RowsFile::write(std::size_t column, std::int64_t rows, const std::byte* val
 
 void RowsFile::finish() {
   if (written_ != rows_) {
-    throw DataError(fmt::format("{}: {} of {} rows were written", path_.string(), written_, rows_));
+    throw Error(fmt::format("{}: {} of {} rows were written", path_.string(), written_, rows_));
   }
-  {
+  as_output([&] {
     const auto guard = hdf5::lock();
     for (auto& data_set : data_sets_) data_set.close("write a column", path_.string());
     data_sets_.clear();
     file_.close("write the file", path_.string());
-  }
+  });
   publish_file(temporary_, path_);
 }
 

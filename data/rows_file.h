@@ -32,7 +32,7 @@ struct FileAttributes {
 
 // Contiguous, little-endian and without times in it: equal values make equal files. Written under
 // a temporary name, so that the file is whole or not there; without finish() nothing stays. Throws
-// DataError naming the file.
+// Error naming the file.
 class RowsFile {
  public:
   RowsFile(std::filesystem::path path, std::int64_t rows, std::vector<RowColumn> columns,

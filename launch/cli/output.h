@@ -27,7 +27,7 @@ void require_writable(const std::filesystem::path& output);
 // An HDF5 file whose columns are what the first rows turn out to be.
 class Table {
  public:
-  // `count` rows in all. Throws DataError naming the file, as the other methods.
+  // `count` rows in all. Throws Error naming the file, as the other methods.
   Table(std::filesystem::path path, std::int64_t count, FileAttributes about);
 
   // The next rows: a tensor [B, ...] in host memory for each name, of uint8, int64, float or

@@ -77,7 +77,7 @@ TEST_F(RowsFileTest, IsNotThereUntilItIsWhole) {
     RowsFile file(path_, 2, {{"x"}});
     file.append({bytes<double>({1})});
     EXPECT_FALSE(std::filesystem::exists(path_));
-    EXPECT_THROW(file.finish(), DataError);
+    EXPECT_THROW(file.finish(), Error);
   }
   EXPECT_THAT(folder_.names(), IsEmpty());
 }
@@ -92,6 +92,7 @@ TEST_F(RowsFileTest, AFullDiskIsSaidSoAndNothingStays) {
     file.finish();
   } catch (const Error& error) {
     message = error.what();
+    EXPECT_EQ(error.code(), ExitCode::kFailed);
   }
   EXPECT_THAT(message, HasSubstr("rows.h5: cannot write"));
   EXPECT_THAT(message, HasSubstr("File too large"));
@@ -108,7 +109,7 @@ TEST_F(RowsFileTest, NamesTheFileThatCannotBeMade) {
   try {
     RowsFile file(folder_ / "absent/rows.h5", 1, {{"x"}});
     FAIL() << "no error";
-  } catch (const DataError& error) {
+  } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("absent/rows.h5"));
   }
 }
