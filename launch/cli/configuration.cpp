@@ -4,21 +4,6 @@
 #include "trainer/comm/watchdog.h"
 
 namespace elbow {
-
-OptionTable Configuration::table() {
-  OptionTable table;
-  declare(table, data);
-  declare(table, observation);
-  declare(table, model);
-  declare(table, training);
-  declare(table, optimizer);
-  declare(table, evaluation);
-  declare(table, checkpoint);
-  declare(table, metrics);
-  declare(table, job);
-  return table;
-}
-
 namespace {
 
 void add_options(CLI::App& command, const OptionTable& table, GivenOptions& given) {
@@ -34,6 +19,20 @@ void add_options(CLI::App& command, const OptionTable& table, GivenOptions& give
 }
 
 }  // namespace
+
+OptionTable Configuration::table() {
+  OptionTable table;
+  declare(table, data);
+  declare(table, observation);
+  declare(table, model);
+  declare(table, training);
+  declare(table, optimizer);
+  declare(table, evaluation);
+  declare(table, checkpoint);
+  declare(table, metrics);
+  declare(table, job);
+  return table;
+}
 
 void add_configuration_options(CLI::App& command, GivenOptions& given) {
   Configuration defaults;

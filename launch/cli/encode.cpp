@@ -83,7 +83,8 @@ void run_encode(const EncodeArguments& arguments, Communicator& comm) {
   std::optional<DataSet> labels;
   together(comm, [&] {
     require_codes(model);
-    if (!arguments.use.labels.empty()) {
+    labels = given.labels;
+    if (!labels && !arguments.use.labels.empty()) {
       labels.emplace(open_labels(arguments.use.labels, given.data));
     }
     require_table(output);

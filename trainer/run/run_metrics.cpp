@@ -24,7 +24,6 @@ constexpr std::size_t kLongestLine = 65536;
 constexpr std::size_t kLinesForRate = 50;
 
 std::optional<RunFigures> figures_of(const Json& json) {
-  if (!json.is_object()) return std::nullopt;
   const auto step = find_whole_number(json, "step");
   const auto samples = find_whole_number(json, "samples");
   const auto epoch = find_whole_number(json, "epoch");
@@ -34,9 +33,7 @@ std::optional<RunFigures> figures_of(const Json& json) {
   figures.elbo = find_number(json, validation ? "validation_elbo" : "elbo");
   if (validation) figures.log_likelihood = find_number(json, "validation_log_likelihood");
   const auto time = json.find("time");
-  if (time != json.end() && time->is_object()) {
-    figures.seconds = find_number(*time, "seconds").value_or(0);
-  }
+  if (time != json.end()) figures.seconds = find_number(*time, "seconds").value_or(0);
   return figures;
 }
 
