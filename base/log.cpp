@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/print.h"
 
 namespace elbow::log {
 namespace {
@@ -97,7 +98,8 @@ const std::shared_ptr<spdlog::sinks::dist_sink_mt>& sinks() {
 void complain(const std::string& problem) {
   static std::atomic<bool> said = false;
   if (!said.exchange(true)) {
-    std::fputs(fmt::format("warning: cannot write the log: {}\n", problem).c_str(), stderr);
+    const std::string line = fmt::format("warning: cannot write the log: {}\n", problem);
+    std::fputs(printable(line).c_str(), stderr);
   }
 }
 
@@ -145,7 +147,7 @@ void open_file(const std::filesystem::path& path) {
 void set_progress_shown(bool shown) { state().progress_shown = shown; }
 
 void write(Level level, const std::string& message) {
-  logger().log(spdlog_level(level), message);
+  logger().log(spdlog_level(level), printable(message));
   logger().flush();
 }
 

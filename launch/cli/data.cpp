@@ -1,12 +1,12 @@
 // elbow data: what happens to files before training.
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "base/print.h"
 #include "base/text.h"
 #include "data/cars3d.h"
 #include "data/idx.h"
@@ -19,12 +19,11 @@ namespace {
 
 void tell(const std::filesystem::path& output, const std::vector<Imported>& written) {
   const std::string file = output.string();
-  std::cout << "written to " << file << "\n";
+  std::string text = fmt::format("written to {}\n", file);
   for (const Imported& data_set : written) {
-    std::cout << fmt::format("  {:<20} {}\n", data_set.path, shape_text(data_set.shape));
+    text += fmt::format("  {:<20} {}\n", data_set.path, shape_text(data_set.shape));
   }
-  std::cout << fmt::format("Next: elbow data inspect {}:{}", file, written.front().path)
-            << std::endl;
+  print(text + fmt::format("Next: elbow data inspect {}:{}\n", file, written.front().path));
 }
 
 void add_idx_command(CLI::App& import, Action& action) {
@@ -148,8 +147,7 @@ void add_inspect_command(CLI::App& data, Action& action) {
                    "rows whose values are looked at, at most [10000]")
       ->check(CLI::PositiveNumber);
   command->callback([arguments, &action] {
-    action = on_rank_0(
-        [arguments] { std::cout << inspect(arguments->target, arguments->options) << std::flush; });
+    action = on_rank_0([arguments] { print(inspect(arguments->target, arguments->options)); });
   });
 }
 

@@ -11,6 +11,7 @@
 #include <torch/version.h>
 
 #include "base/error.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "launch/cli/commands.h"
@@ -93,30 +94,29 @@ class Report {
  public:
   void add(const std::string& title, const Findings& findings) {
     if (findings.empty()) return;
-    fmt::print("{}\n", title);
+    std::string text = title + "\n";
     for (const auto& finding : findings) {
-      fmt::print("  {:<18}{}\n", finding.name, finding.value);
+      text += fmt::format("  {:<18}{}\n", finding.name, finding.value);
       if (!finding.advice.empty()) advised_.push_back(finding);
     }
-    fmt::print("\n");
+    print(text + "\n");
   }
 
   // Throws SharedError when a run would not work.
   void conclude() const {
+    std::string text;
     for (const auto& finding : advised_) {
-      fmt::print("{} {}: {}\n", finding.stops ? "!!" : " !", finding.name, finding.advice);
+      text += fmt::format("{} {}: {}\n", finding.stops ? "!!" : " !", finding.name, finding.advice);
     }
-    if (!advised_.empty()) fmt::print("\n");
+    print(text + (advised_.empty() ? "" : "\n"));
     const auto stopping = std::count_if(advised_.begin(), advised_.end(),
                                         [](const Finding& finding) { return finding.stops; });
-    std::fflush(stdout);
     if (stopping > 0) {
       throw Error(fmt::format("a run would not work here: see the {} marked !! above",
                               stopping == 1 ? "line" : "lines"));
     }
-    fmt::print("{}\n", advised_.empty()
-                           ? "Everything is in order."
-                           : "Runs will work; what is marked ! would make them better.");
+    print(advised_.empty() ? "Everything is in order.\n"
+                           : "Runs will work; what is marked ! would make them better.\n");
   }
 
  private:

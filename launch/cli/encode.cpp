@@ -1,11 +1,11 @@
 // elbow encode
-#include <iostream>
 #include <limits>
 #include <memory>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "base/print.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/output.h"
@@ -64,13 +64,13 @@ Codes encode(const UsedModel& model, const Batch& batch, const DataSet* labels) 
 
 void say(const std::vector<std::string>& names, std::int64_t count, std::int64_t lost,
          const std::string& data, const fs::path& output) {
-  std::cout << fmt::format("{} of {} samples of {}: {}\n", join(names, ", "), human_count(count),
-                           data, output.string());
+  std::string text = fmt::format("{} of {} samples of {}: {}\n", join(names, ", "),
+                                 human_count(count), data, output.string());
   if (lost > 0) {
-    std::cout << fmt::format("NaN in place of the codes of {} with a NaN or an infinity\n",
-                             counted(lost, "sample"));
+    text += fmt::format("NaN in place of the codes of {} with a NaN or an infinity\n",
+                        counted(lost, "sample"));
   }
-  std::cout << std::flush;
+  print(text);
 }
 
 void run_encode(const EncodeArguments& arguments, Communicator& comm) {

@@ -1,6 +1,5 @@
 // elbow evaluate
 #include <cmath>
-#include <iostream>
 #include <memory>
 
 #include <fmt/format.h>
@@ -9,6 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "data/rows_file.h"
 #include "launch/cli/commands.h"
@@ -201,9 +201,9 @@ void write_figures(const EvaluateArguments& arguments, const Subject& subject,
       {"seed", saved.record.seed},
       {"block", arguments.options.block},
       {"threads", arguments.threads}};
-  std::cout << to_text(figures, saved.file.observation) << std::flush;
+  print(to_text(figures, saved.file.observation));
   write_file_atomically(output, to_json(figures, saved.file.observation, about).dump(2) + "\n");
-  std::cout << "written to " << output.string() << std::endl;
+  print(fmt::format("written to {}\n", output.string()));
 }
 
 void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {

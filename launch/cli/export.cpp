@@ -1,6 +1,5 @@
 // elbow export
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <vector>
 
@@ -8,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "launch/cli/commands.h"
@@ -81,7 +81,7 @@ Json architecture_file(const ExportArguments& arguments, const SavedModel& saved
 }
 
 void say(const fs::path& path, const std::string& what) {
-  std::cout << fmt::format("{}  {}\n", path.string(), what);
+  print(fmt::format("{}  {}\n", path.string(), what));
 }
 
 // architecture.json comes first: what follows is then known to be an export's, also where it was
@@ -112,10 +112,10 @@ void run_export(const ExportArguments& arguments) {
   make_folder(folder);
   refuse_foreign_files(folder, exported.parts);
   write(arguments, saved, exported, folder);
-  std::cout << fmt::format(
+  print(fmt::format(
       "Python reads the tensors with safetensors.torch.load_file('{}'); {} says what is computed "
       "of them (docs/formats.md, Export)\n",
-      path_of(exported.parts.front(), folder).string(), kArchitecture);
+      path_of(exported.parts.front(), folder).string(), kArchitecture));
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 // elbow interpolate
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <memory>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/image_output.h"
@@ -127,9 +127,9 @@ void run_interpolate(const InterpolateArguments& arguments, Communicator& comm) 
   const EncodedSamples ends = encode_samples(comm, model, samples, arguments.use.block);
   write_cells(comm, model, arguments.use, output, job_of(arguments, model, samples, ends));
   if (comm.rank() != 0) return;
-  std::cout << fmt::format("{} {} between the codes of each pair, {}: {}\n", arguments.steps,
-                           output.is_table() ? "images" : "pictures", arguments.path,
-                           output.path.string());
+  print(fmt::format("{} {} between the codes of each pair, {}: {}\n", arguments.steps,
+                    output.is_table() ? "images" : "pictures", arguments.path,
+                    output.path.string()));
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
 // elbow list
 #include <algorithm>
-#include <iostream>
 #include <memory>
 
 #include "base/error.h"
+#include "base/log.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/run_summary.h"
@@ -131,18 +132,17 @@ void show(const ListArguments& arguments) {
       json["checkpoint_step"] = saved ? Json(*saved) : Json();
       runs.push_back(std::move(json));
     }
-    std::cout << printed_json(runs) << std::flush;
+    print(printed_json(runs));
   } else if (!found.empty()) {
     std::vector<Row> rows = {{"run", "progress", "best ELBO", "saved", "state"}};
     for (const fs::path& root : found) rows.push_back(row_of(summarise_run(root)));
-    std::cout << table_text(rows) << std::flush;
+    print(table_text(rows));
   }
   for (const std::string& problem : search.problems()) {
-    std::cerr << "warning: " << shown_text(problem) << "\n";
+    log::warning("{}", problem);
   }
   if (found.empty() && !arguments.json) {
-    std::cerr << fmt::format("no runs in {}, down to {}\n", arguments.root,
-                             counted(arguments.depth, "level"));
+    log::info("no runs in {}, down to {}", arguments.root, counted(arguments.depth, "level"));
   }
 }
 

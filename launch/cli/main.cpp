@@ -1,5 +1,4 @@
 // elbow: a command line becomes a job.
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
@@ -10,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/print.h"
 #include "base/version.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/help.h"
@@ -42,10 +42,6 @@ bool speaks_for_all() {
     if (rank != nullptr) return std::string(rank) == "0";
   }
   return true;
-}
-
-void say(const std::string& message) {
-  std::fputs(fmt::format("elbow: {}\n", message).c_str(), stderr);
 }
 
 // How much a command says: the same two options of each.
@@ -94,7 +90,7 @@ int answer(const CLI::App& program, const CLI::ParseError& error) {
     if (speaks_for_all()) program.exit(error);
     return static_cast<int>(ExitCode::kDone);
   }
-  if (speaks_for_all()) say(usage_problem(program, error));
+  if (speaks_for_all()) print_error(usage_problem(program, error));
   return static_cast<int>(ExitCode::kUsage);
 }
 
@@ -102,7 +98,7 @@ int answer(const CLI::App& program, const CLI::ParseError& error) {
 // the whole job is ended.
 int fail(Communicator* comm, const std::string& message, ExitCode code) {
   const bool many = comm != nullptr && comm->size() > 1;
-  say(many ? fmt::format("[rank {}] {}", comm->rank(), message) : message);
+  print_error(many ? fmt::format("[rank {}] {}", comm->rank(), message) : message);
   if (many) comm->abort(static_cast<int>(code));
   return static_cast<int>(code);
 }
@@ -115,7 +111,7 @@ int run(const Action& action) {
     action(*comm);
     return static_cast<int>(ExitCode::kDone);
   } catch (const SharedError& error) {
-    if (comm->rank() == 0) say(error.what());
+    if (comm->rank() == 0) print_error(error.what());
     return static_cast<int>(error.code());
   } catch (const Error& error) {
     return fail(comm.get(), error.what(), error.code());
@@ -142,7 +138,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return elbow::answer(program, error);
   } catch (const elbow::Error& error) {
-    if (elbow::speaks_for_all()) elbow::say(error.what());
+    if (elbow::speaks_for_all()) elbow::print_error(error.what());
     return static_cast<int>(error.code());
   }
   return elbow::run(action);

@@ -1,11 +1,11 @@
 // elbow reconstruct
 #include <algorithm>
-#include <iostream>
 #include <limits>
 #include <memory>
 
 #include <fmt/format.h>
 
+#include "base/print.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/image_output.h"
@@ -90,9 +90,9 @@ void run_reconstruct(const ReconstructArguments& arguments, Communicator& comm) 
   require_same(comm, {{"the fingerprint of the data", model.data_fingerprint}});
   write_images(model, arguments.use, output, job_of(model, output, range, comm));
   if (comm.rank() != 0) return;
-  std::cout << fmt::format("{} of {}, {}the mean of p(x | z) at the mean of its code: {}\n",
-                           counted(range.count, "sample"), model.given->data.name(),
-                           output.is_table() ? "of each " : "below each ", output.path.string());
+  print(fmt::format("{} of {}, {}the mean of p(x | z) at the mean of its code: {}\n",
+                    counted(range.count, "sample"), model.given->data.name(),
+                    output.is_table() ? "of each " : "below each ", output.path.string()));
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -13,6 +12,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "data/data_set.h"
 #include "launch/cli/commands.h"
@@ -165,10 +165,10 @@ void run_report(const ReportArguments& arguments) {
   for (const std::string& run : arguments.runs) runs.push_back(reported_run(run));
   const Report report = make_report(runs);
   write_file_atomically(output, report.html);
-  for (const std::string& problem : report.problems) std::cout << problem << "\n";
-  std::cout << fmt::format("{}  {}, {}; open it in a browser\n", output.string(),
-                           counted(static_cast<std::int64_t>(runs.size()), "run"),
-                           human_bytes(static_cast<double>(report.html.size())));
+  for (const std::string& problem : report.problems) print(problem + "\n");
+  print(fmt::format("{}  {}, {}; open it in a browser\n", output.string(),
+                    counted(static_cast<std::int64_t>(runs.size()), "run"),
+                    human_bytes(static_cast<double>(report.html.size()))));
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/print.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "trainer/run/run_directory.h"
 
 namespace elbow {
@@ -149,17 +151,15 @@ std::string progress_text(const RunSummary& run) {
 }
 
 std::string shown_text(const std::string& text) {
-  std::string shown = text.substr(0, kLongestText);
-  for (char& c : shown) {
-    const auto byte = static_cast<unsigned char>(c);
-    // C1 controls are two bytes in UTF-8, the first of them 0xC2.
-    if (byte < 0x20 || byte == 0x7F) c = byte == '\n' ? ' ' : '?';
+  std::string line = printable(text);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::string shown;
+  for (std::string_view rest = line; !rest.empty();) {
+    const std::string_view character = first_character(rest).bytes;
+    if (shown.size() + character.size() > kLongestText) return shown + "...";
+    shown += character;
+    rest.remove_prefix(character.size());
   }
-  for (std::size_t i = 0; i + 1 < shown.size(); ++i) {
-    const auto next = static_cast<unsigned char>(shown[i + 1]);
-    if (shown[i] == '\xC2' && next >= 0x80 && next < 0xA0) shown.replace(i, 2, "?");
-  }
-  if (text.size() > kLongestText) shown += "...";
   return shown;
 }
 

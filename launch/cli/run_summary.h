@@ -39,7 +39,7 @@ std::string progress_text(const RunSummary& run);
 // "3 min 20 s", "12 days"
 std::string age_text(double seconds);
 
-// Text of a stranger's file as it may be shown: on one line, without control characters, not long.
+// Text of a stranger's file in a place that has room for some of one line: printable, and not long.
 std::string shown_text(const std::string& text);
 
 nlohmann::ordered_json to_json(const RunSummary& run);

@@ -1,11 +1,11 @@
 // elbow sample
 #include <algorithm>
-#include <iostream>
 #include <limits>
 #include <memory>
 
 #include <fmt/format.h>
 
+#include "base/print.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/given_condition.h"
@@ -71,9 +71,9 @@ void run_sample(const SampleArguments& arguments, Communicator& comm) {
   });
   write_images(model, arguments.use, output, job_of(arguments, model, comm));
   if (comm.rank() != 0) return;
-  std::cout << fmt::format("{}, {}: {}\n", counted(arguments.count, "sample"),
-                           arguments.draw ? "drawn with their noise" : "means without their noise",
-                           output.path.string());
+  print(fmt::format("{}, {}: {}\n", counted(arguments.count, "sample"),
+                    arguments.draw ? "drawn with their noise" : "means without their noise",
+                    output.path.string()));
 }
 
 }  // namespace

@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/help.h"
@@ -206,8 +206,14 @@ void print_script(SlurmArguments arguments) {
     arguments.program = fs::read_symlink("/proc/self/exe").string();
   }
   command.insert(command.begin(), arguments.program);
-  std::cout << job_script(arguments.request, command, members, training, arguments.origin)
-            << std::flush;
+  const std::string script =
+      job_script(arguments.request, command, members, training, arguments.origin);
+  for (const std::string& line : split(script, '\n')) {
+    if (printable(line) == line) continue;
+    throw ConfigError(fmt::format(
+        "the job script would not show what it does: leave control characters out of\n{}", line));
+  }
+  print(script);
 }
 
 void add_request_options(CLI::App& command, JobRequest& request) {

@@ -1,12 +1,12 @@
 // elbow status
 #include <cmath>
-#include <iostream>
 #include <memory>
 
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/json_input.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/run_summary.h"
@@ -231,12 +231,12 @@ class Status {
 void show(const StatusArguments& arguments) {
   if (!looks_like_run(arguments.run)) require_run(arguments.run);
   const Status status(arguments.run);
-  std::cout << (arguments.json ? status.json() : status.text()) << std::flush;
+  print(arguments.json ? status.json() : status.text());
   if (status.damaged()) {
     throw CheckpointError(fmt::format(
         "{}: the record of the run cannot be read; restore it from a backup, or train in another "
         "directory (--init-from takes over parameters)",
-        shown_text(arguments.run)));
+        arguments.run));
   }
 }
 

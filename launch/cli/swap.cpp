@@ -1,12 +1,12 @@
 // elbow swap
 #include <algorithm>
-#include <iostream>
 #include <memory>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "data/loader.h"
 #include "data/permutation.h"
@@ -142,12 +142,12 @@ void run_swap(SwapArguments arguments, Communicator& comm) {
   const EncodedSamples classes = encode_samples(comm, model, arguments.classes, block);
   write_cells(comm, model, arguments.use, output, table_of(model, arguments, contents, classes));
   if (comm.rank() != 0) return;
-  std::cout << fmt::format(
+  print(fmt::format(
       "the contents of {} (rows: samples {}) with the classes of {} (columns: samples {}): {}\n",
       counted(static_cast<std::int64_t>(arguments.contents.size()), "sample"),
       fmt::join(arguments.contents, ", "),
       counted(static_cast<std::int64_t>(arguments.classes.size()), "sample"),
-      fmt::join(arguments.classes, ", "), output.path.string());
+      fmt::join(arguments.classes, ", "), output.path.string()));
 }
 
 }  // namespace

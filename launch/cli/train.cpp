@@ -1,5 +1,4 @@
 // elbow train
-#include <iostream>
 #include <memory>
 
 #include <ATen/Context.h>
@@ -9,6 +8,7 @@
 #include "base/error.h"
 #include "base/interval.h"
 #include "base/log.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
@@ -84,7 +84,7 @@ class TrainCommand {
   RunPaths paths() const { return {arguments_.run}; }
 
   void print(const std::string& text) const {
-    if (coordinates()) std::cout << text << std::flush;
+    if (coordinates()) elbow::print(text);
   }
 
   Schedule schedule() const {

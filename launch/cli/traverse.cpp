@@ -1,12 +1,12 @@
 // elbow traverse
 #include <algorithm>
-#include <iostream>
 #include <memory>
 #include <numeric>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/given_condition.h"
@@ -202,11 +202,11 @@ void run_traverse(const TraverseArguments& arguments, Communicator& comm) {
   const std::vector<Row> rows = measured_rows(comm, model, arguments, axes, start);
   write_cells(comm, model, arguments.use, output, job_of(model, start, rows));
   if (comm.rank() != 0) return;
-  std::cout << fmt::format("from {}, one latent a row, the others as they were: {}\n",
-                           model.given ? fmt::format("sample {}", arguments.index) : "z = 0",
-                           output.path.string());
-  for (std::size_t i = 0; i < rows.size(); ++i) std::cout << row_text(i, rows[i]);
-  std::cout << "(deviation along the row, root mean square over the pixels of the range 0 to 1)\n";
+  std::string text = fmt::format("from {}, one latent a row, the others as they were: {}\n",
+                                 model.given ? fmt::format("sample {}", arguments.index) : "z = 0",
+                                 output.path.string());
+  for (std::size_t i = 0; i < rows.size(); ++i) text += row_text(i, rows[i]);
+  print(text + "(deviation along the row, root mean square over the pixels of the range 0 to 1)\n");
 }
 
 }  // namespace

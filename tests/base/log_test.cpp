@@ -51,6 +51,17 @@ TEST_F(Log, LinesEraseAProgressBar) {
   EXPECT_EQ(GetCapturedStderr(), "\r\x1b[Ksaved\n");
 }
 
+// On the terminal and in the file, which people show on terminals.
+TEST_F(Log, NamesOfStrangersAreClean) {
+  const TemporaryFolder folder;
+  log::open_file(folder / "log.jsonl");
+  CaptureStderr();
+  log::warning("cannot read {}", "a\x1b[31m\u202E\xff");
+  EXPECT_EQ(GetCapturedStderr(), "warning: cannot read a\\u001b[31m\\u202e\\xff\n");
+  const auto line = nlohmann::json::parse(read_file(folder / "log.jsonl", 1 << 20));
+  EXPECT_EQ(line.at("message"), "cannot read a\\u001b[31m\\u202e\\xff");
+}
+
 TEST_F(Log, FileThatCannotBeOpenedIsNamed) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "file", "");

@@ -77,6 +77,54 @@ printf 'garbage' >r/parameters.safetensors
 expect 4 "$elbow" evaluate r --data d.h5:/train/images
 says "parameters.safetensors"
 
+# Names and values of other people's files are shown, and not obeyed.
+evil=$'\x1b[31m\u202e\u009b'
+shown='\u001b[31m\u202e\u009b'
+expect 0 "$elbow" data import idx --images images --output "d$evil.h5" --split "s$evil"
+clean
+says "  /s$shown/images "
+expect 0 "$elbow" data inspect "d$evil.h5:/s$evil/images"
+clean
+says "d$shown.h5"
+expect 3 "$elbow" data inspect "d$evil.h5:/absent"
+clean
+says "/s$shown/images"
+expect 0 "${train[@]}" --run "r$evil" --data.train "d$evil.h5:/s$evil/images"
+clean
+says "run directory r$shown"
+cp "r$evil/log.jsonl" output
+clean
+expect 0 "$elbow" sample "r$evil"
+clean
+says "r$shown/samples"
+printf '[data]\n"tra\\u001b[31min\\u202e" = 1\n' >bad.toml
+expect 2 "$elbow" train --config bad.toml --run q
+clean
+says 'data.tra\u001b[31min\u202e'
+printf '[model]\nnetwork = "\\u001b[31m\\u202e"\n' >bad.toml
+expect 2 "$elbow" train --config bad.toml --run q
+clean
+says "'\\u001b[31m\\u202e' is not one of"
+expect 2 "$elbow" train "--data$evil"
+clean
+expect 0 "${train[@]}" --run q --data.train "d$evil.h5:/s$evil/images" --print-config
+clean
+cp output printed.toml
+expect 0 "$elbow" train --config printed.toml --run q --print-config
+same output printed.toml
+for place in model.json run.json; do
+  cp -r r "evil-$place"
+  sed -i 's/"vae"/"\\u001b[31m\\u202e"/; s/"finished": true/"finished": "\\u001b[31m\\u202e"/' "evil-$place/$place"
+  status=0
+  "$elbow" evaluate "evil-$place" --data d.h5:/train/images >output 2>&1 || status=$?
+  clean
+  "$elbow" status "evil-$place" >output 2>&1 || status=$?
+  clean
+done
+expect 2 "$elbow" slurm --before "echo $evil" train --config c.toml --run q
+clean
+says "leave control characters out of"
+
 # A full disk: the run fails with a message that names the file, and leaves nothing half-written.
 if mkdir small && mount -t tmpfs -o size=64k none small 2>/dev/null; then
   status=0

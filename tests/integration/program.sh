@@ -38,6 +38,13 @@ says() {
   grep -qF -- "$1" output || fail "it did not say: $1"
 }
 
+# clean: the last command said nothing that a terminal acts on or that hides other text.
+clean() {
+  checks=$((checks + 1))
+  ! LC_ALL=C grep -aq $'[\x01-\x08\x0b-\x1f\x7f]\|\xc2[\x80-\x9f]\|\xe2\x80[\x8e\x8f\xa8-\xae]' output ||
+    fail "control characters of a stranger reach the terminal"
+}
+
 same() {
   checks=$((checks + 1))
   cmp "$1" "$2" >&2 || fail "$1 and $2 differ"
