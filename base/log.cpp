@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -87,11 +88,15 @@ class JsonSink : public spdlog::sinks::base_sink<std::mutex> {
   spdlog::sinks::basic_file_sink_st file_;
 };
 
+const std::shared_ptr<TerminalSink>& terminal() {
+  static const auto the_terminal = std::make_shared<TerminalSink>();
+  return the_terminal;
+}
+
 // A logger's own list of sinks must not change while threads write; a dist_sink's may.
-const std::shared_ptr<spdlog::sinks::dist_sink_mt>& sinks() {
-  static const auto the_sinks = std::make_shared<spdlog::sinks::dist_sink_mt>(
-      std::vector<spdlog::sink_ptr>{std::make_shared<TerminalSink>()});
-  return the_sinks;
+const std::shared_ptr<spdlog::sinks::dist_sink_mt>& files() {
+  static const auto the_files = std::make_shared<spdlog::sinks::dist_sink_mt>();
+  return the_files;
 }
 
 // A log that cannot be written (a full disk) is said once, and stops nothing.
@@ -103,12 +108,20 @@ void complain(const std::string& problem) {
   }
 }
 
+spdlog::logger make_logger(const spdlog::sinks_init_list& sinks) {
+  spdlog::logger made("elbow", sinks);
+  made.set_error_handler(complain);
+  return made;
+}
+
 spdlog::logger& logger() {
-  static spdlog::logger& the_logger = [&]() -> spdlog::logger& {
-    static spdlog::logger made("elbow", sinks());
-    made.set_error_handler(complain);
-    return made;
-  }();
+  static spdlog::logger the_logger = make_logger({terminal(), files()});
+  return the_logger;
+}
+
+// For what is shown by other means.
+spdlog::logger& file_logger() {
+  static spdlog::logger the_logger = make_logger({files()});
   return the_logger;
 }
 
@@ -134,11 +147,14 @@ void set_rank(int rank, int world_size) {
   if (rank != 0) set_level(Level::kWarning);
 }
 
-void set_level(Level level) { logger().set_level(spdlog_level(level)); }
+void set_level(Level level) {
+  terminal()->set_level(spdlog_level(level));
+  logger().set_level(std::min(spdlog_level(level), spdlog::level::info));
+}
 
 void open_file(const std::filesystem::path& path) {
   try {
-    sinks()->add_sink(std::make_shared<JsonSink>(path));
+    files()->add_sink(std::make_shared<JsonSink>(path));
   } catch (const spdlog::spdlog_ex& error) {
     throw CheckpointError(fmt::format("cannot open the log: {}", error.what()));
   }
@@ -149,6 +165,11 @@ void set_progress_shown(bool shown) { state().progress_shown = shown; }
 void write(Level level, const std::string& message) {
   logger().log(spdlog_level(level), printable(message));
   logger().flush();
+}
+
+void result(const std::string& message) {
+  print(message + "\n");
+  file_logger().info("{}", printable(message));
 }
 
 }  // namespace elbow::log

@@ -1,4 +1,5 @@
 // The program's log: plain lines on stderr, and JSON lines in a run directory once one is open.
+// Both are cleaned, see base/print.h.
 // Thread-safe. Only the coordinating rank's information is shown; warnings and errors of the
 // others carry their rank.
 #pragma once
@@ -14,6 +15,8 @@ enum class Level { kDebug, kInfo, kWarning, kError };
 
 // Called once ranks are known. Ranks other than 0 keep quiet below warnings.
 void set_rank(int rank, int world_size);
+// From which level on messages are shown on stderr. A file holds information whatever the level,
+// and what is shown.
 void set_level(Level level);
 
 // From now on every message is also appended to `path` as a JSON object a line. Throws
@@ -25,6 +28,9 @@ void open_file(const std::filesystem::path& path);
 void set_progress_shown(bool shown);
 
 void write(Level level, const std::string& message);
+
+// What a command was run for, in a line on standard output at any level; information in a file.
+void result(const std::string& message);
 
 template <typename... Args>
 void debug(fmt::format_string<Args...> format, Args&&... args) {

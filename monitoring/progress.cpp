@@ -21,7 +21,6 @@ namespace {
 constexpr double kSecondsBetweenDrawings = 0.1;
 constexpr double kSecondsToFirstLine = 2.0;
 constexpr double kSecondsBetweenLines = 10.0;
-constexpr double kSecondsBetweenEpochs = 1.0;  // at least: epochs may be short
 constexpr double kSecondsBetweenMeasurements = 0.05;
 constexpr double kRateMemorySeconds = 15.0;
 constexpr int kLongestBar = 24;
@@ -203,9 +202,7 @@ Progress::~Progress() {
 void Progress::update(const ProgressState& state) {
   if (finished_) return;
   const double now = display_.now();
-  const bool same_place = state.samples == view_.state.samples && view_.state.epoch_ended;
-  const bool epoch_ended = state.epoch_ended && !same_place;
-  const bool news = state.note != view_.state.note || epoch_ended;
+  const bool news = state.note != view_.state.note;
   measure_rate(state.samples, now);
   current_ = current_ && state.samples == view_.state.samples;
   view_.state = state;
@@ -215,8 +212,7 @@ void Progress::update(const ProgressState& state) {
   }
   const double since = shown_ ? now - last_shown_ : now - started_;
   const double wait = shown_ ? kSecondsBetweenLines : kSecondsToFirstLine;
-  const bool soon_enough = !shown_ || since >= kSecondsBetweenEpochs;
-  if ((epoch_ended && soon_enough) || since >= wait) print(now);
+  if (since >= wait) print(now);
 }
 
 // The mean over the last quarter of a minute or so: sums of samples and seconds that fade away.

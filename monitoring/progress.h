@@ -20,7 +20,6 @@ struct ProgressFigure {
 struct ProgressState {
   std::int64_t samples = 0;  // seen since the beginning of the run, over the whole job
   std::int64_t epoch = 0;    // the current one, from 1; 0 where there are none
-  bool epoch_ended = false;
   // The first is the head, the others, in brackets, its terms; empty while none is known.
   std::vector<ProgressFigure> figures;
   std::string note;  // what happens beside training: "evaluating", "saving"
@@ -58,8 +57,7 @@ ProgressDisplay stderr_display();
 void show_progress(bool shown);
 
 // Live, the line is drawn at most ten times a second, and log lines go above it. Otherwise there is
-// a line after two seconds, then every ten seconds, and at each end of an epoch, at most one a
-// second.
+// a line after two seconds, then every ten seconds.
 // Used by one thread.
 class Progress {
  public:

@@ -54,9 +54,10 @@ void add_verbosity(CLI::App& command) {
     show_progress(false);
   };
   const auto be_verbose = [] { log::set_level(log::Level::kDebug); };
-  auto* quiet = command.add_flag_callback(
-      kQuietFlags, be_quiet, "warnings, errors and results alone, in the run's log as well");
-  command.add_flag_callback(kVerboseFlags, be_verbose, "more of what is done, as each checkpoint")
+  auto* quiet =
+      command.add_flag_callback(kQuietFlags, be_quiet, "show warnings, errors and results alone");
+  command
+      .add_flag_callback(kVerboseFlags, be_verbose, "show more of what is done, as each checkpoint")
       ->excludes(quiet);
 }
 

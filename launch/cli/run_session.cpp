@@ -105,7 +105,7 @@ void RunSession::begin(const Configuration& configuration, const std::string& to
   }
   reporter_ = std::make_unique<Reporter>(
       paths().metrics(), parse_interval(configuration.metrics.every), course, ranks, state.record(),
-      checkpoint_ ? checkpoint_->manifest.record.value("window", Json()) : Json());
+      checkpoint_ ? checkpoint_->manifest.record : Json());
   checkpoint_.reset();
 }
 

@@ -258,7 +258,7 @@ class TrainCommand {
 
   void report_to_observers(TrainingJob& job) {
     if (session_) {
-      job.record_beside = [this] { return Json{{"window", session_->reporter().to_json()}}; };
+      job.record_beside = [this] { return session_->reporter().to_json(); };
     }
     if (samples_) {
       job.on_shard = [this](const Batch& batch) {

@@ -82,19 +82,25 @@ void log_best(const ValidationReport& best) {
   add("reconstruction", figures.reconstruction);
   add("KL", figures.kl);
   const bool bounded = !std::isnan(figures.elbo);
-  log::info("best validation {} {:.2f} nats a sample{} over {} samples, after epoch {}",
-            bounded ? "ELBO" : "log p(x)", bounded ? figures.elbo : figures.log_likelihood,
-            terms.empty() ? "" : " (" + terms + ")", human_count(figures.count), best.epoch + 1);
+  log::result(fmt::format(
+      "best validation {} {:.2f} nats per sample{} over {} samples, after epoch {}",
+      bounded ? "ELBO" : "log p(x)", bounded ? figures.elbo : figures.log_likelihood,
+      terms.empty() ? "" : " (" + terms + ")", human_count(figures.count), best.epoch + 1));
 }
 
 }  // namespace
 
 void log_summary(TrainingEnd end, const TrainingRecord& record, std::int64_t samples,
                  double seconds) {
-  log::info("{} after {} steps, {} samples; in this session {} samples in {}: {} samples/s",
-            end_text(end), human_count(record.step), human_count(record.samples),
-            human_count(samples), human_duration(seconds),
-            human_count(std::llround(static_cast<double>(samples) / seconds)));
+  const std::string course = fmt::format(
+      "{} after {} steps, {} samples; in this session {} samples in {}: {} samples/s",
+      end_text(end), human_count(record.step), human_count(record.samples), human_count(samples),
+      human_duration(seconds), human_count(std::llround(static_cast<double>(samples) / seconds)));
+  if (record.best) {
+    log::info("{}", course);
+  } else {
+    log::result(course);
+  }
   if (record.skipped_samples > 0) {
     log::warning("{} left out: a NaN or an infinity in them",
                  counted(record.skipped_samples, "sample"));

@@ -44,6 +44,39 @@ TEST_F(Log, OtherRanksOnlyWarn) {
   EXPECT_EQ(GetCapturedStderr(), "[rank 2] warning: slow\n");
 }
 
+// How much is shown does not change what is kept.
+TEST_F(Log, AQuietProgramKeepsItsLogWhole) {
+  const TemporaryFolder folder;
+  log::open_file(folder / "log.jsonl");
+  log::set_level(log::Level::kWarning);
+  CaptureStderr();
+  testing::internal::CaptureStdout();
+  log::debug("detail");
+  log::info("epoch 1");
+  log::warning("slow");
+  log::result("ELBO 3\x1b");
+  EXPECT_EQ(GetCapturedStderr(), "warning: slow\n");
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "ELBO 3\\u001b\n");
+  std::vector<std::string> kept;
+  for (const auto& line : split(read_file(folder / "log.jsonl", 1 << 20), '\n')) {
+    if (line.empty()) continue;
+    const auto json = nlohmann::json::parse(line);
+    kept.push_back(json.at("level").get<std::string>() + ": " +
+                   json.at("message").get<std::string>());
+  }
+  EXPECT_THAT(kept, testing::ElementsAre("info: epoch 1", "warning: slow", "info: ELBO 3\\u001b"));
+}
+
+TEST_F(Log, AVerboseProgramKeepsWhatItShows) {
+  const TemporaryFolder folder;
+  log::open_file(folder / "log.jsonl");
+  log::set_level(log::Level::kDebug);
+  CaptureStderr();
+  log::debug("detail");
+  EXPECT_EQ(GetCapturedStderr(), "detail\n");
+  EXPECT_THAT(read_file(folder / "log.jsonl", 1 << 20), testing::HasSubstr("detail"));
+}
+
 TEST_F(Log, LinesEraseAProgressBar) {
   log::set_progress_shown(true);
   CaptureStderr();

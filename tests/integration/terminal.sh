@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a person sees of a training: one live line on a terminal, here a real tmux, which follows its width; plain lines
-# elsewhere; less with --quiet, more with --verbose; a summary with what to do next.
+# What a person sees of a training: a line of each epoch, and a live one on a terminal, here a real tmux, which follows its
+# width; plain lines elsewhere; less with --quiet, more with --verbose; a summary with what to do next.
 source "${BASH_SOURCE[0]%/*}/program.sh"
 
 data_set 301
@@ -25,11 +25,23 @@ says "finished after 27 steps, 783 samples; in this session 783 samples in "
 says "best validation ELBO "
 says "next: elbow evaluate plain --data FILE:/test/images"
 ! grep -q $'\r\|\x1b' output || fail "control characters in plain lines"
+for epoch in 1 2 3; do
+  grep -q "^epoch $epoch/3  ELBO -\?[0-9.]* nats (KL [0-9.]*)  validation ELBO -\?[0-9.]*\( (best)\)\?$" output ||
+    fail "no line of epoch $epoch"
+done
+grep -q '^epoch 1/3 .*(best)$' output || fail "the first validation is not the best so far"
 [[ $(grep -c '^100%' output) == 1 ]] || fail "the last line is said more than once"
 ! grep -q 'checkpoint of step' output || fail "the checkpoints are named without --verbose"
 
 expect 0 "$elbow" train --config c.toml --run quiet --quiet
-[[ ! -s output ]] || fail "--quiet says something"
+[[ $(wc -l <output) == 1 ]] || fail "--quiet says more than the result"
+says "best validation ELBO "
+for message in 'epoch 3/3  ELBO' 'finished after 27 steps' 'best validation ELBO'; do
+  grep -qF "$message" quiet/log.jsonl || fail "--quiet keeps '$message' out of the log"
+done
+expect 0 "$elbow" train --config c.toml --run quieter --quiet --data.validation 0
+[[ $(wc -l <output) == 1 ]] || fail "--quiet says more than the result"
+says "finished after "
 expect 0 "$elbow" train --config c.toml --run verbose -v
 says "checkpoint of step 10 written"
 expect 2 "$elbow" train --config c.toml --run both -q -v
@@ -60,7 +72,7 @@ shows() {
   fail "the terminal does not show $1"
 }
 # live_lines: how many lines of the screen hold the live line, or what is left of one that was wrapped.
-live_lines() { grep -c '[░█%]\|nats\|samples/s\| left' screen || true; }
+live_lines() { grep -v '^epoch ' screen | grep -c '[░█%]\|nats\|samples/s\| left' || true; }
 fits() {
   checks=$((checks + 1))
   [[ $(live_lines) == 1 ]] || { cp screen output; fail "not one live line on $1 columns"; }

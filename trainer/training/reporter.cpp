@@ -1,7 +1,6 @@
 #include "trainer/training/reporter.h"
 
 #include <cmath>
-#include <limits>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -10,49 +9,46 @@ namespace elbow {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+// Of the record in a checkpoint.
+constexpr const char* kWindow = "window";
+constexpr const char* kEpoch = "epoch_sums";
 
 double seconds_between(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
+}
+
+// Null where there is none: at the beginning, and in checkpoints of older versions.
+Json part_of(const Json& record, const char* name) {
+  return record.is_object() ? record.value(name, Json()) : Json();
+}
+
+void tell(const std::string& line) {
+  if (!line.empty()) log::info("{}", line);
 }
 
 }  // namespace
 
 Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
                    const Course& course, int ranks, const TrainingRecord& start,
-                   const nlohmann::ordered_json& earlier)
+                   const Json& earlier)
     : metrics_(metrics, MetricsCut{start.step, start.validation_due ? "validation_elbo" : ""}),
       every_(every),
       course_(course),
       ranks_(ranks),
-      progress_(course.total_samples(), course.epochs(), start.samples) {
-  if (!earlier.is_object()) return;
-  const auto number = [&](const char* name) {
-    const auto& value = earlier.at(name);
-    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
-  };
-  window_.count = number("count");
-  window_.objective = number("objective");
-  window_.elbo = number("elbo");
-  window_.reconstruction = number("reconstruction");
-  window_.kl = number("kl");
+      progress_(course.total_samples(), course.epochs(), start.samples),
+      epochs_(course.epochs(), part_of(earlier, kEpoch)) {
+  const Json window = part_of(earlier, kWindow);
+  if (!window.is_null()) window_.sums = step_sums_from_json(window);
 }
 
-// A figure that has no meaning for the model is NaN, and null in JSON.
-nlohmann::ordered_json Reporter::to_json() const {
-  return {{"count", window_.count},
-          {"objective", window_.objective},
-          {"elbo", window_.elbo},
-          {"reconstruction", window_.reconstruction},
-          {"kl", window_.kl}};
+Json Reporter::to_json() const {
+  return {{kWindow, elbow::to_json(window_.sums)}, {kEpoch, epochs_.to_json()}};
 }
 
 void Reporter::step(const StepReport& report) {
-  const auto count = static_cast<double>(report.count);
-  window_.count += count;
-  window_.objective += report.objective * count;
-  window_.elbo += report.elbo * count;
-  window_.reconstruction += report.reconstruction * count;
-  window_.kl += report.kl * count;
+  window_.sums.add(report);
   window_.seconds.data += report.seconds.data;
   window_.seconds.forward += report.seconds.forward;
   window_.seconds.backward += report.seconds.backward;
@@ -64,10 +60,10 @@ void Reporter::step(const StepReport& report) {
   const IntervalPosition position{report.step, report.step / course_.steps_per_epoch(), epoch_ended,
                                   seconds_between(written_, Clock::now())};
   if (due(every_, position) || report.step == course_.steps()) write_window(report);
+  tell(epochs_.step(report, epoch_ended));
 
   shown_.samples = report.samples;
   shown_.epoch = report.epoch + 1;
-  shown_.epoch_ended = epoch_ended;
   if (report.count > 0) {
     shown_.figures.clear();
     if (report.objective != report.elbo) show("objective", report.objective);
@@ -85,20 +81,21 @@ void Reporter::show(const char* name, double value) {
 
 void Reporter::write_window(const StepReport& last) {
   const auto now = Clock::now();
-  if (window_.count > 0) {
+  const StepSums& sums = window_.sums;
+  if (sums.count > 0) {
     append({{"step", last.step},
             {"samples", last.samples},
             {"stage", last.stage},
             {"epoch", last.epoch},
-            {"objective", window_.objective / window_.count},
-            {"elbo", window_.elbo / window_.count},
-            {"reconstruction", window_.reconstruction / window_.count},
-            {"kl", window_.kl / window_.count},
+            {"objective", sums.objective / sums.count},
+            {"elbo", sums.elbo / sums.count},
+            {"reconstruction", sums.reconstruction / sums.count},
+            {"kl", sums.kl / sums.count},
             {"gradient_norm", last.gradient_norm},
             {"learning_rate", last.rate},
             {"skipped_samples", last.skipped_samples},
             {"skipped_steps", last.skipped_steps}},
-           {{"samples_per_second", window_.count / seconds_between(written_, now)},
+           {{"samples_per_second", sums.count / seconds_between(written_, now)},
             {"data_seconds", window_.seconds.data},
             {"forward_seconds", window_.seconds.forward},
             {"backward_seconds", window_.seconds.backward},
@@ -130,6 +127,7 @@ void Reporter::validation(const ValidationReport& report) {
                    {"validation_average_log_likelihood", report.average->log_likelihood}});
   }
   append(fields, {});
+  tell(epochs_.validation(report));
   // The time of a validation is none of training's.
   written_ += Clock::now() - validating_since_;
 }
@@ -138,6 +136,11 @@ void Reporter::validating() {
   validating_since_ = Clock::now();
   shown_.note = "evaluating";
   progress_.update(shown_);
+}
+
+void Reporter::finish() {
+  tell(epochs_.finish());
+  progress_.finish();
 }
 
 void Reporter::append(const MetricsFields& figures, MetricsFields time) {

@@ -1,4 +1,5 @@
-// What a training tells people and programs while it runs: the progress line and metrics.jsonl.
+// What a training tells people and programs while it runs: the progress line, the lines of epochs
+// in the log, and metrics.jsonl.
 #pragma once
 
 #include <chrono>
@@ -11,6 +12,7 @@
 #include "monitoring/metrics_file.h"
 #include "monitoring/progress.h"
 #include "trainer/training/batches.h"
+#include "trainer/training/epoch_lines.h"
 #include "trainer/training/job.h"
 
 namespace elbow {
@@ -19,21 +21,22 @@ namespace elbow {
 class Reporter {
  public:
   // `every`: how often a line of metrics is written, with means over the steps since the last.
-  // `start` is where this session takes the run up, `earlier` what to_json() said then.
+  // `start` is where this session takes the run up, `earlier` the record of that checkpoint, which
+  // to_json() was a part of; null without.
   Reporter(const std::filesystem::path& metrics, const Interval& every, const Course& course,
            int ranks, const TrainingRecord& start, const nlohmann::ordered_json& earlier);
 
   void step(const StepReport& report);
   void validation(const ValidationReport& report);
-  // The sums that the next line will be made of.
+  // The sums that the next lines will be made of.
   nlohmann::ordered_json to_json() const;
   void validating();  // the line says so until the next step
-  void finish() { progress_.finish(); }
+  void finish();
 
  private:
-  // Sums since the last line of metrics.
+  // Since the last line of metrics.
   struct Window {
-    double count = 0, objective = 0, elbo = 0, reconstruction = 0, kl = 0;
+    StepSums sums;
     StepReport::Seconds seconds;
   };
 
@@ -46,6 +49,7 @@ class Reporter {
   Course course_;
   int ranks_;
   Progress progress_;
+  EpochLines epochs_;
   ProgressState shown_;
   Window window_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
