@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/print.h"
 #include "base/version.h"
+#include "launch/cli/allocation.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/help.h"
 #include "monitoring/progress.h"
@@ -117,11 +118,11 @@ int run(const Action& action) {
   } catch (const Error& error) {
     return fail(comm.get(), error.what(), error.code());
   } catch (const std::bad_alloc&) {
-    return fail(comm.get(), "out of memory; a smaller batch or fewer ranks need less",
-                ExitCode::kFailed);
+    return fail(comm.get(), memory_problem(), ExitCode::kFailed);
   } catch (const c10::Error& error) {
-    return fail(comm.get(), fmt::format("LibTorch: {}", error.what_without_backtrace()),
-                ExitCode::kFailed);
+    const std::string message = error.what_without_backtrace();
+    const std::string memory = memory_problem(message);
+    return fail(comm.get(), memory.empty() ? "LibTorch: " + message : memory, ExitCode::kFailed);
   } catch (const std::exception& error) {
     return fail(comm.get(), fmt::format("unexpected error: {}", error.what()), ExitCode::kFailed);
   }

@@ -163,13 +163,17 @@ Findings probe_processor() {
   return {{"processor", model.empty() ? "unknown" : model, "", false}, instructions};
 }
 
-Findings probe_memory() {
-  double total = memory_bytes("MemTotal");
-  double available = memory_bytes("MemAvailable");
+MainMemory main_memory() {
+  MainMemory memory{memory_bytes("MemTotal"), memory_bytes("MemAvailable")};
   if (const auto limit = group_limit("memory.max")) {
-    total = std::min(total, *limit);
-    available = std::min(available, *limit);
+    memory.total = std::min(memory.total, *limit);
+    memory.available = std::min(memory.available, *limit);
   }
+  return memory;
+}
+
+Findings probe_memory() {
+  const auto [total, available] = main_memory();
   Finding memory{"memory",
                  fmt::format("{}, {} available", human_bytes(total), human_bytes(available)), "",
                  false};

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/print.h"
 #include "base/text.h"
+#include "launch/cli/allocation.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
 #include "launch/cli/program_facts.h"
@@ -140,16 +141,37 @@ class TrainCommand {
                   make_observation(comm_, *set_, configuration_.observation, configuration_.model),
                   make_conditioning(comm_, *set_, configuration_.model)});
     together(comm_, [&] {
-      procedure_ = make_model(model_->options, model_->observation, seed(), model_->conditioning);
+      make_procedure();
       Objective objective = objective_of(configuration_.training);
       if (configuration_.training.kl_warmup > 0) objective.kl_weight = 0;
       procedure_->require_suitable(objective);
-      if (on_device() && !arguments_.dry_run) move_to_device();
+      if (arguments_.dry_run) return try_initialising();
+      if (on_device()) move_to_device();
       state_ = std::make_unique<TrainingState>(*procedure_, configuration_.optimizer,
                                                configuration_.training.average);
       if (session_) session_->restore(*state_, about());
-      if (coordinates() && !arguments_.init_from.empty()) initialise_from(arguments_.init_from);
+      if (coordinates() && !arguments_.init_from.empty()) {
+        initialise_from(arguments_.init_from, state_->named_parameters());
+      }
     });
+  }
+
+  // Whether it fits is known before it is made, and a dry run makes none.
+  void make_procedure() {
+    procedure_ = sketch_model(model_->options, model_->observation, model_->conditioning);
+    if (arguments_.dry_run) return;
+    if (!on_device()) require_memory(state_bytes(configuration_.training, describe(*procedure_)));
+    procedure_ = make_model(model_->options, model_->observation, seed(), model_->conditioning);
+  }
+
+  // Refuses parameters that do not fit the sketch.
+  void try_initialising() {
+    if (!coordinates() || arguments_.init_from.empty()) return;
+    NamedTensors sketched;
+    for (const auto& item : procedure_->named_parameters()) {
+      sketched.emplace(item.key(), item.value());
+    }
+    initialise_from(arguments_.init_from, sketched);
   }
 
   // Initialised on the host, so that the first bits are the same everywhere. Products in full
@@ -162,10 +184,10 @@ class TrainCommand {
   }
 
   // From a run, or from a file of parameters.
-  void initialise_from(const fs::path& source) {
+  void initialise_from(const fs::path& source, const NamedTensors& targets) {
     const fs::path file = fs::is_directory(source) ? require_run(source).parameters() : source;
     const NamedTensors stored = load_safetensors(file);
-    assign(state_->named_parameters(), stored, file);
+    assign(targets, stored, file);
     init_from_ = {{"file", file.string()}, {"parameters_hash", content_hash(stored)}};
     log::info("parameters taken over from {}", file.string());
   }

@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "trainer/model/model.h"
 #include "trainer/run/run_directory.h"
 #include "trainer/run/versioned_json.h"
 #include "trainer/training/batches.h"
@@ -17,16 +16,20 @@ std::string data_text(TrainingSet& set) {
                      set.images().name(), human_count(set.validation_count()));
 }
 
-std::string plan_text(const Configuration& configuration, const Procedure& procedure,
-                      const Observation& observation, TrainingSet& set, int ranks) {
-  const ModelDescription description = describe(procedure);
-  const TrainingOptions& training = configuration.training;
+double state_bytes(const TrainingOptions& training, const ModelDescription& model) {
   // Parameters, gradients and the optimiser's two moments; with reproducible sums the partial sums
   // of a rank and those of its slice as well.
   double copies = 4.0 + (training.average > 0 ? 1.0 : 0.0);
   if (training.sum == "reproducible") {
     copies += 2.0 * std::ceil(std::log2(static_cast<double>(training.shards) + 1.0));
   }
+  return copies * static_cast<double>(model.bytes);
+}
+
+std::string plan_text(const Configuration& configuration, const Procedure& procedure,
+                      const Observation& observation, TrainingSet& set, int ranks) {
+  const ModelDescription description = describe(procedure);
+  const TrainingOptions& training = configuration.training;
   double activations = 0;
   for (const auto& layer : description.layers) {
     double elements = 1;
@@ -46,7 +49,7 @@ std::string plan_text(const Configuration& configuration, const Procedure& proce
       to_text(description), observation.measure(), data_text(set), counted(ranks, "rank"),
       counted(training.threads, "thread"), training.batch, per_rank, counted(shards, "shard"),
       per_shard, training.sum, course.epochs(), course.steps_per_epoch(),
-      human_count(course.steps()), human_bytes(copies * static_cast<double>(description.bytes)),
+      human_count(course.steps()), human_bytes(state_bytes(training, description)),
       human_bytes(2 * activations));
 }
 

@@ -4,13 +4,17 @@
 #include <string>
 
 #include "launch/cli/configuration.h"
-#include "trainer/model/procedure.h"
+#include "trainer/model/model.h"
 #include "trainer/training/job.h"
 #include "trainer/training/training_set.h"
 
 namespace elbow {
 
 std::string data_text(TrainingSet& set);
+
+// Bytes that the parameters of a model take in its training: with their gradients, the optimiser's
+// moments, the running mean and the sums in the making.
+double state_bytes(const TrainingOptions& training, const ModelDescription& model);
 
 // What --dry-run shows: networks, measure, data, job, steps, memory.
 std::string plan_text(const Configuration& configuration, const Procedure& procedure,

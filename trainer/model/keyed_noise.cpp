@@ -23,7 +23,7 @@ torch::Tensor rows(std::span<const std::int64_t> indices, at::IntArrayRef shape,
 // fill(index, span over the row) for each row.
 template <typename T, typename Fill>
 void for_each_row(torch::Tensor& out, std::span<const std::int64_t> indices, const Fill& fill) {
-  if (out.numel() == 0) return;
+  if (out.numel() == 0 || out.is_meta()) return;
   const std::int64_t width = out.numel() / out.size(0);
   T* const data = out.data_ptr<T>();
   const std::int64_t grain = std::max<std::int64_t>(1, kElementsPerThread / width);

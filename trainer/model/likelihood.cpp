@@ -7,6 +7,7 @@
 #include "trainer/model/discretised_logistic_likelihood.h"
 #include "trainer/model/gaussian_likelihood.h"
 #include "trainer/model/laplace_likelihood.h"
+#include "trainer/model/without_storage.h"
 
 namespace elbow {
 namespace {
@@ -49,6 +50,8 @@ std::shared_ptr<Likelihood> make_likelihood(const ModelOptions& options,
     throw Error(fmt::format("option model.levels is {}, but the data were prepared for {}",
                             options.levels, observation.levels()));
   }
+  // Its parameters are few, and its summary shows their values.
+  const WithStorage values;
   return kind.make(options, observation);
 }
 

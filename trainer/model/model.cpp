@@ -11,6 +11,7 @@
 #include "trainer/model/lord.h"
 #include "trainer/model/pixelcnn.h"
 #include "trainer/model/vae.h"
+#include "trainer/model/without_storage.h"
 
 namespace elbow {
 namespace {
@@ -45,16 +46,8 @@ const Kind& find(const std::string& name) {
                                 suggestion(name, procedure_names())));
 }
 
-}  // namespace
-
-std::vector<std::string> procedure_names() {
-  std::vector<std::string> names;
-  for (const auto& kind : registry()) names.push_back(kind.name);
-  return names;
-}
-
-std::shared_ptr<Procedure> make_model(const ModelOptions& options, const Observation& observation,
-                                      std::uint64_t seed, const Conditioning& conditioning) {
+std::shared_ptr<Procedure> compose(const ModelOptions& options, const Observation& observation,
+                                   const Conditioning& conditioning) {
   if (options.likelihood != observation.likelihood()) {
     throw ConfigError(
         fmt::format("option model.likelihood is '{}', but the data were prepared for '{}'",
@@ -66,9 +59,28 @@ std::shared_ptr<Procedure> make_model(const ModelOptions& options, const Observa
                     "number, or 'learned'",
                     options.kind));
   }
-  auto model = find(options.kind).make(options, observation, conditioning);
+  return find(options.kind).make(options, observation, conditioning);
+}
+
+}  // namespace
+
+std::vector<std::string> procedure_names() {
+  std::vector<std::string> names;
+  for (const auto& kind : registry()) names.push_back(kind.name);
+  return names;
+}
+
+std::shared_ptr<Procedure> make_model(const ModelOptions& options, const Observation& observation,
+                                      std::uint64_t seed, const Conditioning& conditioning) {
+  auto model = compose(options, observation, conditioning);
   initialise(*model, seed);
   return model;
+}
+
+std::shared_ptr<Procedure> sketch_model(const ModelOptions& options, const Observation& observation,
+                                        const Conditioning& conditioning) {
+  const WithoutStorage sizes_alone;
+  return compose(options, observation, conditioning);
 }
 
 std::string resolved_condition(const ModelOptions& options) {

@@ -26,6 +26,12 @@ std::string resolved_condition(const ModelOptions& options);
 std::shared_ptr<Procedure> make_model(const ModelOptions& options, const Observation& observation,
                                       std::uint64_t seed, const Conditioning& conditioning = {});
 
+// The same model in types and shapes alone: but for the likelihood's, its parameters have no
+// storage, so that it takes no time and no memory however large it is. For describe(), and the
+// names and shapes of its parameters.
+std::shared_ptr<Procedure> sketch_model(const ModelOptions& options, const Observation& observation,
+                                        const Conditioning& conditioning = {});
+
 struct ModelDescription {
   std::string summary;
   std::vector<LayerDescription> layers;

@@ -11,6 +11,7 @@
 #include "trainer/model/architecture.h"
 #include "trainer/model/keyed_noise.h"
 #include "trainer/model/torchscript_file.h"
+#include "trainer/model/without_storage.h"
 
 namespace elbow {
 namespace {
@@ -266,6 +267,7 @@ class ScriptDecoder : public Script {
 
 std::shared_ptr<Network> make_torchscript_encoder(const ModelOptions& options, const Shape& shape,
                                                   std::int64_t outputs, std::int64_t condition) {
+  const WithStorage values;  // it is tried out
   return std::make_shared<ScriptEncoder>(ScriptFile{"model.encoder", options.encoder},
                                          options.encoder_hash, shape, outputs, condition);
 }
@@ -273,6 +275,7 @@ std::shared_ptr<Network> make_torchscript_encoder(const ModelOptions& options, c
 std::shared_ptr<Network> make_torchscript_decoder(const ModelOptions& options, std::int64_t latent,
                                                   const Shape& shape, std::int64_t parameters,
                                                   std::int64_t condition) {
+  const WithStorage values;
   return std::make_shared<ScriptDecoder>(ScriptFile{"model.decoder", options.decoder},
                                          options.decoder_hash, latent, shape, parameters,
                                          condition);
