@@ -62,6 +62,7 @@ struct DataSet::State {
   std::int64_t size = 0;
   std::int64_t row_elements = 0;
   CacheLimits limits;
+  std::string fingerprint;  // once it was asked for
 
   struct OpenPart {
     OpenPart(std::size_t number, const PartInfo& info) : part(number), reader(info) {}
@@ -261,6 +262,7 @@ void DataSet::set_cache(const CacheLimits& limits) {
 }
 
 std::string DataSet::fingerprint() const {
+  if (!state_->fingerprint.empty()) return state_->fingerprint;
   std::vector<std::int64_t> rows;
   const std::int64_t last = size() - 1;
   for (std::int64_t i = 0; i < kFingerprintRows; ++i) {
@@ -277,7 +279,7 @@ std::string DataSet::fingerprint() const {
     read(std::span(&row, 1), values.data());
     hash.add(values);
   }
-  return hash.hex();
+  return state_->fingerprint = hash.hex();
 }
 
 DataSet open_labels(const std::string& spec, const DataSet& samples) {

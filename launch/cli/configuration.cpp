@@ -50,6 +50,7 @@ void limit_waits(Communicator& comm, const GivenOptions& given) {
   Configuration configuration;
   OptionTable table = configuration.table();
   together(comm, [&] { resolve(table, {}, given); });
+  require_same(comm, facts_of(table));
   limit_waits(comm, configuration.job);
 }
 

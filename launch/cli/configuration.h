@@ -47,7 +47,8 @@ void add_configuration_options(CLI::App& command, GivenOptions& given);
 void add_job_options(CLI::App& command, GivenOptions& given);
 
 // From here on: how long the ranks wait for each other, as `options` say, or as the environment and
-// `given` do. The latter is collective, and throws SharedError.
+// `given` do. The latter is collective, and throws SharedError, also where the ranks' environments
+// set options differently.
 void limit_waits(Communicator& comm, const JobOptions& options);
 void limit_waits(Communicator& comm, const GivenOptions& given);
 

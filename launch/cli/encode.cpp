@@ -80,13 +80,9 @@ void run_encode(const EncodeArguments& arguments, Communicator& comm) {
       arguments.use.output.empty() ? model.paths.root / "codes.h5" : fs::path(arguments.use.output);
   const std::int64_t count = given.data.size();
   std::unique_ptr<Table> table;
-  std::optional<DataSet> labels;
+  const std::optional<DataSet>& labels = given.labels ? given.labels : given.other_labels;
   together(comm, [&] {
     require_codes(model);
-    labels = given.labels;
-    if (!labels && !arguments.use.labels.empty()) {
-      labels.emplace(open_labels(arguments.use.labels, given.data));
-    }
     require_table(output);
     if (comm.rank() != 0) return;
     require_writable(output);

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include <fmt/format.h>
-#include <torch/utils.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -13,11 +12,8 @@
 #include "data/rows_file.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
-#include "launch/cli/fitting_data.h"
 #include "launch/cli/output.h"
-#include "launch/cli/program_facts.h"
-#include "launch/cli/samples_of_run.h"
-#include "monitoring/progress.h"
+#include "launch/cli/used_model.h"
 #include "trainer/comm/together.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/run/checkpoint.h"
@@ -32,16 +28,12 @@ constexpr int kFormatVersion = 1;
 constexpr double kFewEffectiveDraws = 5;
 
 struct EvaluateArguments {
-  ModelArguments model;
-  std::string data;
-  std::string labels;
+  UseArguments use;
   bool training = false;
-  std::string output;
+  bool marginal = false;
+  std::int64_t samples = 0;  // 0: the run's
   std::string per_image;
   std::string nan = "stop";
-  EvaluationOptions options;
-  int threads = 1;
-  GivenOptions job;
 };
 
 // Per-image values, [count] each, in the order of the data set.
@@ -126,15 +118,6 @@ std::string to_text(const Figures& figures, const Observation& observation) {
   return text;
 }
 
-// What is evaluated, under which parameters.
-struct Subject {
-  SavedModel saved;
-  SamplesOfRun samples;
-  std::string fingerprint;
-  std::unique_ptr<LearnedRows> rows;  // where samples have them, and were trained on
-  EvaluationOptions options;
-};
-
 // The codes that the training samples learned are in the newest checkpoint, beside the parameters
 // that they were learned with.
 std::unique_ptr<LearnedRows> learned_rows(const RunPaths& paths, const SavedModel& saved) {
@@ -156,98 +139,92 @@ std::unique_ptr<LearnedRows> learned_rows(const RunPaths& paths, const SavedMode
   return std::make_unique<LearnedRows>(checkpoint->folder, width);
 }
 
-SamplesOfRun open_samples(const EvaluateArguments& arguments, const RunPaths& paths,
-                          const SavedModel& saved) {
-  if (arguments.training != arguments.data.empty()) {
+// What is evaluated, under which parameters.
+struct Subject {
+  UsedModel model;
+  SampleRange range;
+  std::unique_ptr<LearnedRows> rows;  // where samples have them, and were trained on
+  EvaluationOptions options;
+};
+
+// Figures are those of the labelled classes, also where the model could read them from x.
+Subject open_subject(const EvaluateArguments& arguments, Communicator& comm) {
+  together(comm, [&] {
+    if (arguments.training == arguments.use.data.empty()) return;
     throw ConfigError(
         "evaluate takes either --data DATA, or --training for the samples that the run was trained "
         "on");
-  }
-  // Figures are those of the labelled classes, also where the model could read them from x.
-  const bool conditioned = saved.file.conditioning.size() > 0;
-  if (arguments.training) {
-    SamplesOfRun samples = samples_of_run(paths, saved, RunPart::kTraining);
-    if (!conditioned) samples.given.labels.reset();
-    return samples;
-  }
-  GivenData given =
-      open_data(arguments.data, arguments.labels, saved.file.observation, conditioned);
-  const std::int64_t count = given.data.size();
-  return {std::move(given), first_samples(count)};
-}
-
-Subject open_subject(const EvaluateArguments& arguments, const RunPaths& paths) {
-  SavedModel saved = load_model(paths, arguments.model.parameters, arguments.model.own);
-  SamplesOfRun samples = open_samples(arguments, paths, saved);
-  std::string fingerprint = samples.given.fingerprint();
-  auto rows = arguments.training ? learned_rows(paths, saved) : nullptr;
-  EvaluationOptions options = arguments.options;
-  if (options.samples == 0) {
-    options.samples = stored_configuration(paths.configuration()).evaluation.samples;
-  }
-  return {std::move(saved), std::move(samples), std::move(fingerprint), std::move(rows), options};
+  });
+  Subject subject{use_model(comm, arguments.use, LabelsOf::kConditioned), {}, nullptr, {}};
+  UsedModel& model = subject.model;
+  subject.range = arguments.training
+                      ? use_samples_of_run(comm, model, RunPart::kTraining, LabelsOf::kConditioned)
+                      : first_samples(model.given->data.size());
+  subject.options.block = arguments.use.block;
+  subject.options.marginal = arguments.marginal;
+  together(comm, [&] {
+    if (arguments.training) subject.rows = learned_rows(model.paths, model.saved);
+    subject.options.samples =
+        arguments.samples > 0
+            ? arguments.samples
+            : stored_configuration(model.paths.configuration()).evaluation.samples;
+  });
+  return subject;
 }
 
 void write_figures(const EvaluateArguments& arguments, const Subject& subject,
                    const Figures& figures, const std::filesystem::path& output) {
-  const SavedModel& saved = subject.saved;
+  const SavedModel& saved = subject.model.saved;
   const nlohmann::ordered_json about = {
       {"format_version", kFormatVersion},
-      {"data", arguments.training ? subject.samples.given.data.name() : arguments.data},
-      {"data_fingerprint", subject.fingerprint},
-      {"parameters", arguments.model.parameters},
+      {"data", arguments.training ? subject.model.given->data.name() : arguments.use.data},
+      {"data_fingerprint", subject.model.data_fingerprint},
+      {"parameters", arguments.use.model.parameters},
       {"parameters_hash", saved.parameters_hash},
       {"training_samples", arguments.training},
       {"seed", saved.record.seed},
-      {"block", arguments.options.block},
-      {"threads", arguments.threads}};
+      {"block", arguments.use.block},
+      {"threads", arguments.use.threads}};
   print(to_text(figures, saved.file.observation));
   write_file_atomically(output, to_json(figures, saved.file.observation, about).dump(2) + "\n");
   print(fmt::format("written to {}\n", output.string()));
 }
 
 void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
-  torch::set_num_threads(arguments.threads);
-  limit_waits(comm, arguments.job);
-  std::optional<Subject> subject;
+  Subject subject = open_subject(arguments, comm);
+  const SavedModel& saved = subject.model.saved;
   std::unique_ptr<ImageColumns> columns;
-  std::filesystem::path output = arguments.output;
+  std::filesystem::path output = arguments.use.output;
   together(comm, [&] {
-    const RunPaths paths = require_run(arguments.model.run);
-    subject.emplace(open_subject(arguments, paths));
     if (comm.rank() != 0) return;
+    const RunPaths& paths = subject.model.paths;
     if (output.empty()) {
       output = arguments.training ? paths.training_evaluation() : paths.evaluation();
     }
     require_writable(output);
     if (!arguments.per_image.empty()) {
       columns = std::make_unique<ImageColumns>(
-          arguments.per_image, subject->samples.range.count,
-          subject->saved.procedure->own_figures(
-              {subject->options.samples, subject->options.marginal}));
+          arguments.per_image, subject.range.count,
+          saved.procedure->own_figures({subject.options.samples, subject.options.marginal}));
     }
   });
-  const SavedModel& saved = subject->saved;
-  require_same(comm, program_facts());
-  require_same(comm, {{"the hash of the parameters", saved.parameters_hash},
-                      {"the fingerprint of the data", subject->fingerprint}});
 
   std::unique_ptr<Progress> progress;
-  if (comm.rank() == 0) progress = std::make_unique<Progress>(subject->samples.range.count, 0);
+  if (comm.rank() == 0) progress = std::make_unique<Progress>(subject.range.count, 0);
   EvaluationJob job{.comm = comm,
                     .procedure = *saved.procedure,
                     .observation = saved.file.observation,
-                    .data = subject->samples.given.data,
-                    .range = subject->samples.range,
-                    .options = subject->options,
+                    .data = subject.model.given->data,
+                    .range = subject.range,
+                    .options = subject.options,
                     .seed = saved.record.seed,
                     .skip_not_finite = arguments.nan == "skip",
                     .conditioning = saved.file.conditioning,
-                    .labels = subject->samples.given.labels_or_null()};
+                    .labels = subject.model.given->labels_or_null()};
   if (columns) {
     job.sink = [&](auto indices, const BlockFigures& block) { columns->add(indices, block); };
   }
-  if (subject->rows) job.rows = [&](auto indices) { return subject->rows->rows(indices); };
+  if (subject.rows) job.rows = [&](auto indices) { return subject.rows->rows(indices); };
   job.progress = [&](std::int64_t done) {
     ProgressState state;
     state.samples = done;
@@ -260,7 +237,7 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
     if (comm.rank() != 0) return;
     progress->finish();
     if (columns) columns->finish();
-    write_figures(arguments, *subject, figures, output);
+    write_figures(arguments, subject, figures, output);
   });
 }
 
@@ -268,7 +245,6 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
 
 void add_evaluate_command(CLI::App& program, Action& action) {
   auto arguments = std::make_shared<EvaluateArguments>();
-  arguments->options.samples = 0;  // the run's
   CLI::App* command = program.add_subcommand(
       "evaluate",
       "The likelihood of a data set under a trained model: ELBO, reconstruction, KL and the\n"
@@ -276,30 +252,24 @@ void add_evaluate_command(CLI::App& program, Action& action) {
       "number\n"
       "of ranks.\n\n"
       "  mpirun -n 2 elbow evaluate runs/first --data fashion.h5:/test/images --samples 100");
-  add_model_options(*command, arguments->model);
-  add_job_options(*command, arguments->job);
-  command->add_option("--data", arguments->data, "FILE:/path, or a pattern of files")
-      ->type_name("DATA");
+  add_use_options(*command, arguments->use);
+  add_data_options(*command, arguments->use);
   command->add_flag("--training", arguments->training,
                     "instead of --data: the samples that the run was trained on, each with the "
                     "code that it learned where the model has such");
-  command
-      ->add_option("--labels", arguments->labels,
-                   "labels beside --data, for a model conditioned on them")
-      ->type_name("DATA");
   command->add_flag(
-      "--marginal", arguments->options.marginal,
+      "--marginal", arguments->marginal,
       "for a model conditioned on classes: log p(x) over all of them and p(c | x), at "
       "the cost of as many evaluations");
   command
       ->add_option(
-          "--samples", arguments->options.samples,
+          "--samples", arguments->samples,
           "draws of z a sample; the estimate rises with it [evaluation.samples of the run]")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000000}))
       ->type_name("K");
   command
       ->add_option(
-          "--output", arguments->output,
+          "--output", arguments->use.output,
           "figures as JSON [RUN/evaluation.json, of --training RUN/evaluation-training.json]")
       ->type_name("FILE");
   command
@@ -308,12 +278,6 @@ void add_evaluate_command(CLI::App& program, Action& action) {
       ->type_name("FILE");
   command->add_option("--nan", arguments->nan, "stop at a sample with a NaN, or skip it [stop]")
       ->check(CLI::IsMember({"stop", "skip"}));
-  command
-      ->add_option("--block", arguments->options.block,
-                   "samples computed at a time; part of the figures' last bits [256]")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{65536}));
-  command->add_option("--threads", arguments->threads, "threads of a rank [1]")
-      ->check(CLI::Range(1, 1024));
   command->callback([arguments, &action] {
     action = [arguments](Communicator& comm) { run_evaluate(*arguments, comm); };
   });

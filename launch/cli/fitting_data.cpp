@@ -22,22 +22,26 @@ std::string GivenData::fingerprint() const {
   return labels ? hash_hex(alone + labels->fingerprint()) : alone;
 }
 
-GivenData open_data(const std::string& data, const std::string& labels,
-                    const Observation& observation, bool needs_labels) {
-  GivenData given{DataSet::open({data}), std::nullopt};
-  require_fitting(given.data, observation);
-  if (needs_labels) {
-    if (labels.empty()) {
-      throw ConfigError(
-          "--labels FILE:/path is missing: the model is conditioned on the labels of its samples");
-    }
-    given.labels.emplace(open_labels(labels, given.data));
+Facts GivenData::facts() const {
+  Facts facts = {{"the fingerprint of the data", data.fingerprint()}};
+  for (const auto& beside : {labels, other_labels}) {
+    if (beside) facts.emplace_back("the fingerprint of the labels", beside->fingerprint());
   }
-  return given;
+  return facts;
 }
 
-bool needs_labels(const SavedModel& model) {
-  return model.file.conditioning.size() > 0 && !model.procedure->condition_from_x();
+GivenData open_data(const std::string& data, const std::string& labels,
+                    const Observation& observation, bool needs_labels) {
+  GivenData given{DataSet::open({data}), std::nullopt, std::nullopt};
+  require_fitting(given.data, observation);
+  if (needs_labels && labels.empty()) {
+    throw ConfigError(
+        "--labels FILE:/path is missing: the model is conditioned on the labels of its samples");
+  }
+  if (!labels.empty()) {
+    (needs_labels ? given.labels : given.other_labels).emplace(open_labels(labels, given.data));
+  }
+  return given;
 }
 
 void require_samples(std::span<const std::int64_t> indices, const DataSet& data,

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/data_set.h"
+#include "trainer/comm/together.h"
 #include "trainer/model/observation.h"
 #include "trainer/run/saved_model.h"
 
@@ -14,23 +15,21 @@ namespace elbow {
 // Throws DataError unless the rows have the shape and type that the model was trained on.
 void require_fitting(const DataSet& data, const Observation& observation);
 
-// A data set, and the labels beside it where the model needs them.
+// A data set, and the labels beside it.
 struct GivenData {
   DataSet data;
-  std::optional<DataSet> labels;
+  std::optional<DataSet> labels;        // that the model is given
+  std::optional<DataSet> other_labels;  // that were named, though the model needs none
 
   const DataSet* labels_or_null() const { return labels ? &*labels : nullptr; }
-  std::string fingerprint() const;  // of both
+  std::string fingerprint() const;  // of data and labels
+  Facts facts() const;              // the fingerprint of each, for require_same
 };
 
 // `data` and `labels` as on the command line. Throws ConfigError when labels are needed and none
 // are named, DataError as require_fitting and open_labels.
 GivenData open_data(const std::string& data, const std::string& labels,
                     const Observation& observation, bool needs_labels);
-
-// Whether Procedure::condition() needs labels: a model conditioned on them, that does not read what
-// it needs from x.
-bool needs_labels(const SavedModel& model);
 
 // Throws ConfigError naming `option` and the first of the samples that `data` does not hold.
 void require_samples(std::span<const std::int64_t> indices, const DataSet& data,

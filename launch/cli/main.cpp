@@ -14,6 +14,7 @@
 #include "launch/cli/allocation.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/help.h"
+#include "launch/cli/program_facts.h"
 #include "monitoring/progress.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/comm/together.h"
@@ -86,14 +87,29 @@ void set_up(CLI::App& program, Action& action) {
   program.footer(kFirstSession);  // after the sub-commands, which would inherit it
 }
 
-// The exit code of a command line that asks for nothing to be run.
-int answer(const CLI::App& program, const CLI::ParseError& error) {
-  if (error.get_exit_code() == 0) {  // --help, --version
-    if (speaks_for_all()) program.exit(error);
-    return static_cast<int>(ExitCode::kDone);
+// What a command line comes to.
+struct CommandLine {
+  std::function<void()> parsed = [] {};  // throws where it cannot be meant
+  Facts told;
+  Action action;
+  bool answered = false;  // --help, --version
+};
+
+CommandLine understand(CLI::App& program, int argc, char** argv) {
+  CommandLine line;
+  try {
+    set_up(program, line.action);
+    program.parse(argc, argv);
+    line.told = told_facts(program);
+  } catch (const CLI::ParseError& error) {
+    line.answered = error.get_exit_code() == 0;
+    if (line.answered && speaks_for_all()) program.exit(error);
+    if (line.answered) return line;
+    line.parsed = [problem = usage_problem(program, error)] { throw ConfigError(problem); };
+  } catch (const Error& error) {
+    line.parsed = [error] { throw error; };
   }
-  if (speaks_for_all()) print_error(usage_problem(program, error));
-  return static_cast<int>(ExitCode::kUsage);
+  return line;
 }
 
 // An error of this rank alone: the others don't know of it and may wait for this one for ever, so
@@ -105,12 +121,15 @@ int fail(Communicator* comm, const std::string& message, ExitCode code) {
   return static_cast<int>(code);
 }
 
-int run(const Action& action) {
+int run(const CommandLine& line) {
   std::unique_ptr<Communicator> comm;
   try {
     comm = make_communicator();
     log::set_rank(comm->rank(), comm->size());
-    action(*comm);
+    // A rank that alone was told something wrong says so through the others.
+    together(*comm, line.parsed);
+    require_same_start(*comm, line.told);
+    line.action(*comm);
     return static_cast<int>(ExitCode::kDone);
   } catch (const SharedError& error) {
     if (comm->rank() == 0) print_error(error.what());
@@ -132,16 +151,7 @@ int run(const Action& action) {
 }  // namespace elbow
 
 int main(int argc, char** argv) {
-  elbow::Action action;
   CLI::App program(elbow::kAbout);
-  try {
-    elbow::set_up(program, action);
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return elbow::answer(program, error);
-  } catch (const elbow::Error& error) {
-    if (elbow::speaks_for_all()) elbow::print_error(error.what());
-    return static_cast<int>(error.code());
-  }
-  return elbow::run(action);
+  const elbow::CommandLine line = elbow::understand(program, argc, argv);
+  return line.answered ? 0 : elbow::run(line);
 }

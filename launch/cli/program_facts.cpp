@@ -1,6 +1,7 @@
 #include "launch/cli/program_facts.h"
 
 #include <array>
+#include <fstream>
 
 #include <ATen/Version.h>
 #include <fmt/format.h>
@@ -8,10 +9,40 @@
 #include <mpi.h>
 #include <torch/version.h>
 
+#include "base/error.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "base/version.h"
 
 namespace elbow {
+namespace {
+
+constexpr std::size_t kPiece = 1 << 20;  // bytes read at a time
+
+// Of the file that this process was started from, also where another has taken its name since.
+std::string program_hash() {
+  std::ifstream program("/proc/self/exe", std::ios::binary);
+  std::vector<char> piece(kPiece);
+  Hash hash;
+  while (program.read(piece.data(), kPiece) || program.gcount() > 0) {
+    hash.add(std::string_view(piece.data(), static_cast<std::size_t>(program.gcount())));
+  }
+  if (!program.eof()) throw Error("/proc/self/exe, the program itself, cannot be read");
+  return hash.hex();
+}
+
+void add_told(const CLI::App& command, Facts& facts) {
+  for (const CLI::Option* option : command.get_options()) {
+    facts.emplace_back(option->get_name(),
+                       option->count() == 0 ? "not given" : join(option->results(), " "));
+  }
+  for (const CLI::App* chosen : command.get_subcommands()) {
+    facts.emplace_back("the command", chosen->get_name());
+    add_told(*chosen, facts);
+  }
+}
+
+}  // namespace
 
 std::string mpi_library() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
@@ -36,6 +67,20 @@ Facts program_facts() {
           {"hdf5", hdf5_library()},
           // Kernels for other instructions round differently.
           {"kernels", at::get_cpu_capability()}};
+}
+
+Facts told_facts(const CLI::App& program) {
+  Facts facts;
+  add_told(program, facts);
+  return facts;
+}
+
+void require_same_start(Communicator& comm, const Facts& told) {
+  if (comm.size() == 1) return;
+  Facts facts = program_facts();
+  together(comm, [&] { facts.emplace_back("the hash of the program", program_hash()); });
+  facts.insert(facts.end(), told.begin(), told.end());
+  require_same(comm, facts);
 }
 
 }  // namespace elbow

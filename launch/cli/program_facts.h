@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include <CLI/CLI.hpp>
+
 #include "trainer/comm/together.h"
 
 namespace elbow {
@@ -12,5 +14,12 @@ std::string hdf5_library();  // "1.10.8", the one that is loaded
 
 // What must be the same on all ranks of a job, and is noted with a run.
 Facts program_facts();
+
+// The command that was parsed, and each of its options as it was given: "--samples" -> "64".
+Facts told_facts(const CLI::App& program);
+
+// Collective, before any command begins: throws SharedError naming the first difference unless all
+// ranks are the same program, byte by byte, on the same libraries, and were `told` the same.
+void require_same_start(Communicator& comm, const Facts& told);
 
 }  // namespace elbow

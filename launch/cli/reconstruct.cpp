@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/image_output.h"
-#include "launch/cli/samples_of_run.h"
 #include "launch/cli/used_model.h"
 #include "trainer/comm/together.h"
 #include "trainer/evaluation/pictures.h"
@@ -23,15 +22,6 @@ struct ReconstructArguments {
   UseArguments use;
   std::int64_t count = 0;  // 0: kShown in a picture, all in a table
 };
-
-// What the run held out, else what it trained on, for a model that is given nothing else.
-SampleRange take_samples_of_run(UsedModel& model) {
-  SamplesOfRun samples = samples_of_run(model.paths, model.saved, RunPart::kHeldOut);
-  model.given.emplace(std::move(samples.given));
-  if (!needs_labels(model.saved)) model.given->labels.reset();
-  model.data_fingerprint = model.given->fingerprint();
-  return samples.range;
-}
 
 // Rows of originals, each above its reconstructions.
 std::vector<Image> interleave(const std::vector<Image>& originals,
@@ -77,17 +67,16 @@ ImageJob job_of(const UsedModel& model, const ImageOutput& output, const SampleR
 
 void run_reconstruct(const ReconstructArguments& arguments, Communicator& comm) {
   UsedModel model = use_model(comm, arguments.use);
-  SampleRange range;
+  together(comm, [&] { require_codes(model); });
+  SampleRange range = model.given ? first_samples(model.given->data.size())
+                                  : use_samples_of_run(comm, model, RunPart::kHeldOut);
   ImageOutput output;
   together(comm, [&] {
-    require_codes(model);
-    range = model.given ? first_samples(model.given->data.size()) : take_samples_of_run(model);
     output = image_output(model, arguments.use.output, "reconstructions.png", comm.rank() == 0);
     const std::int64_t all = output.is_table() ? range.count : kShown;
     range.count = std::min(range.count, arguments.count > 0 ? arguments.count : all);
     require_few_pictures(output, range.count, "--count");
   });
-  require_same(comm, {{"the fingerprint of the data", model.data_fingerprint}});
   write_images(model, arguments.use, output, job_of(model, output, range, comm));
   if (comm.rank() != 0) return;
   print(fmt::format("{} of {}, {}the mean of p(x | z) at the mean of its code: {}\n",

@@ -21,12 +21,12 @@ SamplesOfRun samples_of_run(const RunPaths& paths, const SavedModel& saved, RunP
     return labels != nullptr ? std::optional(*labels) : std::nullopt;
   };
   if (part == RunPart::kHeldOut && set->has_validation()) {
-    return {{set->validation_images(), copy(set->validation_labels())},
+    return {{set->validation_images(), copy(set->validation_labels()), std::nullopt},
             {set->validation_count(),
              [set](std::int64_t i) { return set->validation_range().index_of(i); }}};
   }
   return {
-      {set->images(), copy(set->labels())},
+      {set->images(), copy(set->labels()), std::nullopt},
       {set->split().training_count(), [set](std::int64_t i) { return set->split().training(i); }}};
 }
 

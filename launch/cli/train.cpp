@@ -56,7 +56,6 @@ class TrainCommand {
       schedule_ = schedule();
     });
     if (arguments_.print_config) return print(table_.to_toml());
-    require_same(comm_, program_facts());
     require_same(comm_, facts_of(table_));
     limit_waits(comm_, configuration_.job);
     torch::set_num_threads(static_cast<int>(configuration_.training.threads));
@@ -134,8 +133,9 @@ class TrainCommand {
       set_ = std::make_unique<TrainingSet>(configuration_.data, seed());
       fingerprint_ = set_->fingerprint();
     });
-    require_same(comm_, {{"the fingerprint of the training data", fingerprint_},
-                         {"the content of model.encoder and model.decoder", own_networks()}});
+    Facts content = set_->fingerprints();
+    content.emplace_back("the content of model.encoder and model.decoder", own_networks());
+    require_same(comm_, content);
     model_ = std::make_unique<ModelFile>(
         ModelFile{configuration_.model,
                   make_observation(comm_, *set_, configuration_.observation, configuration_.model),

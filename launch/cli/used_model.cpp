@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 #include <torch/utils.h>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
-#include "launch/cli/program_facts.h"
+#include "base/hash.h"
 #include "trainer/comm/together.h"
 #include "trainer/evaluation/walks.h"
 
@@ -12,6 +13,36 @@ namespace elbow {
 namespace {
 
 constexpr std::int64_t kFormatVersion = 1;
+constexpr std::size_t kLargestRunFile = 256 << 20;
+
+bool needs_labels(const UsedModel& model, LabelsOf labels) {
+  if (model.conditioning().size() == 0) return false;
+  return labels == LabelsOf::kConditioned || !model.procedure().condition_from_x();
+}
+
+std::string file_hash(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return "none, as there is no such file";
+  return hash_hex(read_file(path, kLargestRunFile));
+}
+
+// What ranks that read the run directory by themselves must have found in it.
+Facts facts_of(const UsedModel& model) {
+  return {{"the hash of " + model.paths.model().string(), file_hash(model.paths.model())},
+          {"the hash of " + model.paths.configuration().string(),
+           file_hash(model.paths.configuration())},
+          {"the hash of the parameters", model.saved.parameters_hash}};
+}
+
+// Takes the data after they have been found to be the same on all ranks.
+void agree_on_data(Communicator& comm, UsedModel& model) {
+  Facts facts;
+  together(comm, [&] {
+    if (!model.given) return;
+    facts = model.given->facts();
+    model.data_fingerprint = model.given->fingerprint();
+  });
+  require_same(comm, facts);
+}
 
 }  // namespace
 
@@ -66,25 +97,38 @@ FileAttributes UsedModel::about(const UseArguments& arguments) const {
   return about;
 }
 
-UsedModel use_model(Communicator& comm, const UseArguments& arguments) {
+UsedModel use_model(Communicator& comm, const UseArguments& arguments, LabelsOf labels) {
   torch::set_num_threads(arguments.threads);
   limit_waits(comm, arguments.job);
   std::optional<UsedModel> model;
+  Facts facts;
   together(comm, [&] {
     const RunPaths paths = require_run(arguments.model.run);
     SavedModel saved = load_model(paths, arguments.model.parameters, arguments.model.own);
     const std::uint64_t seed =
         arguments.seed < 0 ? saved.record.seed : static_cast<std::uint64_t>(arguments.seed);
     model.emplace(UsedModel{arguments.model.run, paths, std::move(saved), seed, std::nullopt, ""});
+    facts = facts_of(*model);
     if (arguments.data.empty()) return;
     model->given.emplace(open_data(arguments.data, arguments.labels, model->observation(),
-                                   needs_labels(model->saved)));
-    model->data_fingerprint = model->given->fingerprint();
+                                   needs_labels(*model, labels)));
   });
-  require_same(comm, program_facts());
-  require_same(comm, {{"the hash of the parameters", model->saved.parameters_hash},
-                      {"the fingerprint of the data", model->data_fingerprint}});
+  require_same(comm, facts);
+  agree_on_data(comm, *model);
   return std::move(*model);
+}
+
+SampleRange use_samples_of_run(Communicator& comm, UsedModel& model, RunPart part,
+                               LabelsOf labels) {
+  SampleRange range;
+  together(comm, [&] {
+    SamplesOfRun samples = samples_of_run(model.paths, model.saved, part);
+    if (!needs_labels(model, labels)) samples.given.labels.reset();
+    model.given.emplace(std::move(samples.given));
+    range = std::move(samples.range);
+  });
+  agree_on_data(comm, model);
+  return range;
 }
 
 void require_codes(const UsedModel& model) {

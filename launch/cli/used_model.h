@@ -14,6 +14,7 @@
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
 #include "launch/cli/fitting_data.h"
+#include "launch/cli/samples_of_run.h"
 #include "monitoring/progress.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/evaluation/blocks.h"
@@ -39,6 +40,10 @@ CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments);
 // --seed, of what `key_of` says.
 void add_seed_option(CLI::App& command, UseArguments& arguments, const std::string& key_of);
 
+// Which models need --labels beside --data: those that cannot be used without, or all that are
+// conditioned on labels, also where they could read them from x.
+enum class LabelsOf { kNeeding, kConditioned };
+
 // A trained model, and the data it is given.
 struct UsedModel {
   std::string run;
@@ -60,8 +65,15 @@ struct UsedModel {
   FileAttributes about(const UseArguments& arguments) const;
 };
 
-// Collective. On every rank alike, or a SharedError on all.
-UsedModel use_model(Communicator& comm, const UseArguments& arguments);
+// Collective. On every rank alike, or a SharedError on all: the run's files and the data are
+// compared.
+UsedModel use_model(Communicator& comm, const UseArguments& arguments,
+                    LabelsOf labels = LabelsOf::kNeeding);
+
+// Collective, as above. Gives a model, which was given no data, those of its run; returns which of
+// their samples.
+SampleRange use_samples_of_run(Communicator& comm, UsedModel& model, RunPart part,
+                               LabelsOf labels = LabelsOf::kNeeding);
 
 // Throws ConfigError for a model that has no codes to encode to and to decode.
 void require_codes(const UsedModel& model);

@@ -73,7 +73,8 @@ different "model.widths is " "$elbow" -- -x "ELBOW_MODEL_WIDTHS=[9]" "$elbow"
 different "checkpoint.every is " "$elbow" -- -x "ELBOW_CHECKPOINT_EVERY=9 steps" "$elbow"
 # A configuration file that one host has in an older version.
 mkdir -p other && sed 's/batch = 8/batch = 16/' c.toml >other/c.toml
-expect 5 "${mpi[@]}" -n 1 "$elbow" train --config c.toml --run run : -n 1 "$elbow" train --config other/c.toml --run run
+expect 5 "${mpi[@]}" -n 1 "$elbow" train --config c.toml --run "$PWD/run" : \
+  -n 1 -wdir "$PWD/other" "$elbow" train --config c.toml --run "$PWD/run"
 says "training.batch is 8 on rank 0, but training.batch is 16 on rank 1"
 # Another build of the program: its commit is another.
 commit=$("$elbow" --version | sed 's/.*(\(.*\))/\1/')
@@ -86,14 +87,71 @@ open("elbow-other", "wb").write(program.replace(commit, (b"1" if commit[:1] == b
 PY
 chmod +x elbow-other
 different "commit is $commit on rank 0, but commit is " "$elbow" -- "$PWD/elbow-other"
+# And one of the same commit with something changed by hand: a byte more is enough.
+{ cat "$elbow" && printf x; } >elbow-other
+different "the hash of the program is " "$elbow" -- "$PWD/elbow-other"
+rm elbow-other
 different "hdf5 is " "$elbow" -- -x LD_PRELOAD="$FAULT_TOOLS/faults_library.so" "$elbow"
 says "hdf5 is 1.99.7 on rank 1"
 # Files of the same name with another content on one host.
 pictures 49 | tail -c +65 | idx images2 03 48 8 8
 (cd other && expect 0 "$elbow" data import idx --images ../images2 --output d.h5 --split train)
+cp c.toml other/
 expect 5 "${mpi[@]}" -n 1 "$elbow" train --config c.toml --run "$PWD/run" : \
-  -n 1 -wdir "$PWD/other" "$elbow" train --config ../c.toml --run "$PWD/run"
-says "the fingerprint of the training data is"
+  -n 1 -wdir "$PWD/other" "$elbow" train --config c.toml --run "$PWD/run"
+says "the fingerprint of data.train is"
+
+# Every other command as well, before it computes: what the ranks were told, and what they found in their files.
+expect 0 "$elbow" train --config c.toml --run run
+head -c 48 images | idx labels 01 48
+expect 0 "$elbow" data import idx --images images --labels labels --output labelled.h5 --split train
+# told TEXT ARGUMENTS0... -- ARGUMENTS1...: two ranks given different words.
+told() {
+  local text=$1 first=()
+  shift
+  while [[ $1 != -- ]]; do first+=("$1") && shift; done
+  shift
+  expect 5 "${mpi[@]}" -n 1 "$elbow" "${first[@]}" : -n 1 "$elbow" "$@"
+  says "the ranks differ: $text"
+  [[ $(grep -c "^elbow: " output) == 1 ]] || fail "both ranks said so"
+}
+evaluate=(evaluate run --data d.h5:/train/images --output e.json)
+told "--samples is 2 on rank 0, but --samples is 64 on rank 1" "${evaluate[@]}" --samples 2 -- "${evaluate[@]}" --samples 64
+told "--block is not given on rank 0, but --block is 7 on rank 1" "${evaluate[@]}" -- "${evaluate[@]}" --block 7
+told "the command is encode on rank 0, but the command is reconstruct on rank 1" \
+  encode run --data d.h5:/train/images -- reconstruct run --data d.h5:/train/images
+told "RUN is run on rank 0, but RUN is ./run on rank 1" export run --output e -- export ./run --output e
+told "--count is 5 on rank 0, but --count is 6 on rank 1" sample run --count 5 -- sample run --count 6
+told "--labels is not given" encode run --data d.h5:/train/images -- \
+  encode run --data d.h5:/train/images --labels labelled.h5:/train/labels
+told "--run is run on rank 0, but --run is run2 on rank 1" train --config c.toml --run run -- train --config c.toml --run run2
+[[ ! -e run2 ]] || fail "a refused job made a run directory"
+expect 5 "${mpi[@]}" -n 1 -x "ELBOW_JOB_LINK_LIMIT=9 s" "$elbow" "${evaluate[@]}" : -n 1 "$elbow" "${evaluate[@]}"
+says "job.link_limit is "
+# A rank that alone was told nonsense is heard.
+expect 2 "${mpi[@]}" -n 1 "$elbow" "${evaluate[@]}" : -n 1 "$elbow" "${evaluate[@]}" --samples 0
+says "[rank 1] --samples"
+# Files of the same name with another content on one host: the run's, the data, labels that the model does not need.
+# found TEXT ARGUMENTS...: rank 1 in another folder.
+found() {
+  local text=$1
+  shift
+  expect 5 "${mpi[@]}" -n 1 "$elbow" "$@" : -n 1 -wdir "$PWD/other" "$elbow" "$@"
+  says "the ranks differ: $text"
+}
+cp -r run other/run
+found "the fingerprint of the data is" "${evaluate[@]}"
+cp d.h5 other/
+sed -i 's/^samples = .*/samples = 3/' other/run/config.toml
+found "the hash of run/config.toml is" "${evaluate[@]}"
+cp run/config.toml other/run/
+sed -i 's/"seed": 1/"seed": 2/' other/run/model.json
+found "the hash of run/model.json is" sample run --output s.h5
+cp run/model.json other/run/
+tail -c 48 images | idx labels 01 48
+(cd other && expect 0 "$elbow" data import idx --images ../images --labels ../labels --output labelled.h5 --split train)
+found "the fingerprint of the labels is" encode run --data d.h5:/train/images --labels labelled.h5:/train/labels
+[[ ! -e e.json && ! -e s.h5 && ! -e run/codes.h5 ]] || fail "a refused command wrote something"
 
 # 15. Parts of a data set that have another shape, or another type; alone and as two ranks.
 mkdir parts

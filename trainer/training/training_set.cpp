@@ -170,11 +170,20 @@ std::int64_t TrainingSet::validation_count() const {
 }
 
 std::string TrainingSet::fingerprint() const {
-  std::string all = images_.fingerprint();
-  if (labels_) all += labels_->fingerprint();
-  if (validation_images_) all += validation_images_->fingerprint();
-  if (validation_labels_) all += validation_labels_->fingerprint();
+  std::string all;
+  for (const auto& [name, fingerprint] : fingerprints()) all += fingerprint;
   return hash_hex(all);
+}
+
+Facts TrainingSet::fingerprints() const {
+  Facts all = {{"the fingerprint of data.train", images_.fingerprint()}};
+  const auto add = [&all](const char* option, const std::optional<DataSet>& data) {
+    if (data) all.emplace_back(fmt::format("the fingerprint of {}", option), data->fingerprint());
+  };
+  add("data.labels", labels_);
+  add("data.validation", validation_images_);
+  add("data.validation_labels", validation_labels_);
+  return all;
 }
 
 Observation make_observation(Communicator& comm, TrainingSet& set,

@@ -8,6 +8,7 @@
 #include "data/order.h"
 #include "data/split.h"
 #include "trainer/comm/communicator.h"
+#include "trainer/comm/together.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/model/conditioning.h"
 #include "trainer/model/observation.h"
@@ -38,6 +39,8 @@ class TrainingSet {
 
   // Of images and labels: equal for equal data, wherever the files lie.
   std::string fingerprint() const;
+  // Of each of the data sets, by the option that names it.
+  Facts fingerprints() const;
 
  private:
   DataSet images_;
