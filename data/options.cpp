@@ -59,6 +59,12 @@ void declare(OptionTable& table, DataOptions& options) {
   table.add("data.nan", &options.nan,
             "What a sample with a NaN or an infinity does: stop the run, or be skipped",
             one_of({"stop", "skip"}));
+  table
+      .add("data.mismatch", &options.mismatch,
+           "What a data.validation of its own does whose values are on another scale than those "
+           "trained on: stop the run, or give a warning",
+           one_of({"stop", "warn"}))
+      .may_change = true;
 }
 
 bool validation_is_file(const DataOptions& options) {

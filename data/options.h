@@ -16,6 +16,7 @@ struct DataOptions {
   std::string validation_labels;    // beside a data.validation that is FILE:/path
   std::int64_t window = 8192;       // samples mixed at a time when chunks are read in order
   std::string nan = "stop";         // or "skip"
+  std::string mismatch = "stop";    // or "warn"
 };
 
 // Adds them to a table that `options` must outlive.

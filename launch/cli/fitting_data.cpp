@@ -8,15 +8,6 @@
 
 namespace elbow {
 
-void require_fitting(const DataSet& data, const Observation& observation) {
-  const StoredRows& rows = observation.rows();
-  if (data.row_shape() == rows.shape && data.type() == rows.type) return;
-  throw DataError(fmt::format(
-      "{} holds rows of shape {} and type {}; the model was trained on rows of shape {} and {}",
-      data.name(), shape_text(data.row_shape()), data.stored_type(), shape_text(rows.shape),
-      rows.type == ValueType::kUint8 ? "8-bit values" : "floating-point values"));
-}
-
 std::string GivenData::fingerprint() const {
   const std::string alone = data.fingerprint();
   return labels ? hash_hex(alone + labels->fingerprint()) : alone;
@@ -33,7 +24,7 @@ Facts GivenData::facts() const {
 GivenData open_data(const std::string& data, const std::string& labels,
                     const Observation& observation, bool needs_labels) {
   GivenData given{DataSet::open({data}), std::nullopt, std::nullopt};
-  require_fitting(given.data, observation);
+  require_same_rows(given.data, observation.rows());
   if (needs_labels && labels.empty()) {
     throw ConfigError(
         "--labels FILE:/path is missing: the model is conditioned on the labels of its samples");

@@ -12,9 +12,6 @@
 
 namespace elbow {
 
-// Throws DataError unless the rows have the shape and type that the model was trained on.
-void require_fitting(const DataSet& data, const Observation& observation);
-
 // A data set, and the labels beside it.
 struct GivenData {
   DataSet data;
@@ -27,7 +24,7 @@ struct GivenData {
 };
 
 // `data` and `labels` as on the command line. Throws ConfigError when labels are needed and none
-// are named, DataError as require_fitting and open_labels.
+// are named, DataError as require_same_rows and open_labels.
 GivenData open_data(const std::string& data, const std::string& labels,
                     const Observation& observation, bool needs_labels);
 

@@ -140,6 +140,7 @@ class TrainCommand {
         ModelFile{configuration_.model,
                   make_observation(comm_, *set_, configuration_.observation, configuration_.model),
                   make_conditioning(comm_, *set_, configuration_.model)});
+    require_alike_validation(comm_, *set_, model_->observation, configuration_.data);
     together(comm_, [&] {
       make_procedure();
       Objective objective = objective_of(configuration_.training);

@@ -65,6 +65,11 @@ CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments) {
       .add_option("--labels", arguments.labels,
                   "labels beside --data, for a model conditioned on them")
       ->type_name("DATA");
+  command
+      .add_option("--data.mismatch", arguments.mismatch,
+                  "what --data does whose values are on another scale than those trained on: stop, "
+                  "or give a warning [stop]")
+      ->check(CLI::IsMember({"stop", "warn"}));
   return command.add_option("--data", arguments.data, "FILE:/path, or a pattern of files")
       ->type_name("DATA");
 }
@@ -112,6 +117,9 @@ UsedModel use_model(Communicator& comm, const UseArguments& arguments, LabelsOf 
     if (arguments.data.empty()) return;
     model->given.emplace(open_data(arguments.data, arguments.labels, model->observation(),
                                    needs_labels(*model, labels)));
+    if (comm.rank() != 0) return;
+    require_same_scale(model->given->data, model->observation().rows(),
+                       mismatch_of(arguments.mismatch));
   });
   require_same(comm, facts);
   agree_on_data(comm, *model);

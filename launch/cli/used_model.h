@@ -24,8 +24,9 @@ namespace elbow {
 
 struct UseArguments {
   ModelArguments model;
-  std::string data;    // FILE:/path; "" for none
-  std::string labels;  // beside it
+  std::string data;               // FILE:/path; "" for none
+  std::string labels;             // beside it
+  std::string mismatch = "stop";  // as data.mismatch, of `data`
   std::string output;
   std::int64_t block = 256;
   int threads = 1;
@@ -35,7 +36,7 @@ struct UseArguments {
 
 // RUN and what goes with it, --block, --threads and the options of [job].
 void add_use_options(CLI::App& command, UseArguments& arguments);
-// --data and --labels.
+// --data, --labels and --data.mismatch.
 CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments);
 // --seed, of what `key_of` says.
 void add_seed_option(CLI::App& command, UseArguments& arguments, const std::string& key_of);

@@ -73,6 +73,36 @@ says "absent does not exist"
 expect 0 "${train[@]}" --run r
 expect 3 "$elbow" evaluate r --data d.h5:/train/labels
 expect 2 "$elbow" evaluate r --data d.h5:/train/images --samples 0
+
+# Data on another scale than those trained on, wherever a run meets data; and the remedy that is named.
+pictures 64 | python3 -c 'import sys; sys.stdout.buffer.write(bytes(b > 127 for b in sys.stdin.buffer.read()))' |
+  idx binary 03 64 8 8
+expect 0 "$elbow" data import idx --images binary --output b.h5 --split train
+for command in "evaluate r --output e.json" "encode r --output codes.h5" "reconstruct r --output x.png" \
+  "traverse r --output x.png"; do
+  read -ra words <<<"$command"
+  expect 3 "$elbow" "${words[@]}" --data b.h5:/train/images
+  says "b.h5:/train/images holds 0 and 1 alone, and the model was trained on grey levels above 1"
+  expect 0 "$elbow" "${words[@]}" --data b.h5:/train/images --data.mismatch warn
+  says "holds 0 and 1 alone"
+done
+expect 3 "${train[@]}" --run v --data.validation b.h5:/train/images
+says "--data.mismatch warn"
+[[ ! -e v ]] || fail "refused validation data left a run directory"
+expect 0 "${train[@]}" --run v --data.validation b.h5:/train/images --data.mismatch warn
+expect 0 "${train[@]}" --run b --data.train b.h5:/train/images --model.likelihood bernoulli
+expect 3 ranks 2 evaluate b --data d.h5:/train/images
+says "d.h5:/train/images holds grey levels above 1, and the model was trained on 0 and 1 alone"
+[[ $(grep -c "grey levels" output) == 1 ]] || fail "both ranks said so"
+# A run that was made before the range was kept.
+grep -q '"range": \[' r/model.json || fail "no range in model.json"
+python3 -c 'import json
+model = json.load(open("r/model.json"))
+del model["observation"]["range"]
+json.dump(model, open("r/model.json", "w"))'
+expect 0 "$elbow" evaluate r --data d.h5:/train/images
+expect 3 "$elbow" evaluate r --data b.h5:/train/images
+
 printf 'garbage' >r/parameters.safetensors
 expect 4 "$elbow" evaluate r --data d.h5:/train/images
 says "parameters.safetensors"

@@ -15,6 +15,7 @@
 #include "data/batch.h"
 #include "data/statistics.h"
 #include "trainer/model/keyed_noise.h"
+#include "trainer/model/stored_rows.h"
 
 namespace elbow {
 
@@ -34,8 +35,8 @@ enum class Values {
                      // where a likelihood is over whole values
 };
 
-// How the axes behind the first are meant: images with their channels first or last, numbers without
-// a neighbourhood, signals [L] or [C, L], volumes [D, H, W] of one channel.
+// How the axes behind the first are meant: images with their channels first or last, numbers
+// without a neighbourhood, signals [L] or [C, L], volumes [D, H, W] of one channel.
 enum class Layout { kNchw, kNhwc, kVector, kSignal, kVolume };
 
 struct ObservationOptions {
@@ -44,13 +45,6 @@ struct ObservationOptions {
 };
 
 void declare(OptionTable& table, ObservationOptions& options);
-
-// What lies in the file.
-struct StoredRows {
-  std::vector<std::int64_t> shape;  // of one row, axes as in the file: one to three
-  ValueType type = ValueType::kUint8;
-  int white = 255;  // largest 8-bit value; 1 when the data are {0, 1} already
-};
 
 // Immutable, and safe from any thread.
 class Observation {

@@ -97,6 +97,7 @@ nlohmann::ordered_json Observation::to_json() const {
                                  {"values", name_of(kValuesNames, values_)},
                                  {"layout", name_of(kLayoutNames, layout_)},
                                  {"likelihood", likelihood_}};
+  if (rows_.range) json["range"] = {rows_.range->low, rows_.range->high};
   if (measure_ == Measure::kLevels) json["levels"] = levels_;
   if (values_ == Values::kStandardised) {
     json["mean"] = statistics_.mean;
@@ -112,6 +113,10 @@ Observation Observation::from_json(const nlohmann::ordered_json& json) {
   rows.type = text_field(json, "type", {"uint8", "float32"}) == "uint8" ? ValueType::kUint8
                                                                         : ValueType::kFloat32;
   rows.white = static_cast<int>(integer(field(json, "white"), "white", kLargestByte));
+  if (json.contains("range")) {
+    const auto ends = numbers_field(json, "range", 2, false);
+    rows.range = {ends[0], ends[1]};
+  }
   ObservationOptions options;
   options.values = text_field(json, "values", resolved(kValuesNames));
   options.layout = text_field(json, "layout", resolved(kLayoutNames));

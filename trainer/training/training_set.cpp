@@ -16,8 +16,7 @@
 namespace elbow {
 namespace {
 
-// At a time, to tell {0, 1} data from grey levels.
-constexpr std::int64_t kRowsLookedAt = 1024;
+constexpr std::int64_t kLabelsAtOnce = 1024;
 
 std::int64_t count_held_out(const DataOptions& options, const DataSet& images) {
   return validation_is_file(options) ? 0 : held_out_count(options.validation, images.size());
@@ -29,30 +28,26 @@ std::optional<DataSet> open_validation(const DataOptions& options, const DataSet
     return split.held_out_count() == 0 ? std::nullopt : std::optional(images);
   }
   DataSet validation = DataSet::open({options.validation});
-  if (validation.row_shape() != images.row_shape() || validation.type() != images.type()) {
-    throw DataError(fmt::format(
-        "{} has rows of shape {}, {}, and {} of shape {}, {}: validation and training data must "
-        "be alike",
-        validation.name(), shape_text(validation.row_shape()), validation.stored_type(),
-        images.name(), shape_text(images.row_shape()), images.stored_type()));
-  }
+  require_same_rows(validation, {images.row_shape(), images.type()});
   return validation;
 }
 
-// 1 when the 8-bit values are all 0 or 1 already, else 255. Grey levels show in the first block;
-// only data that look binary are read to the end.
-int white_level(const DataSet& images) {
-  if (images.type() != ValueType::kUint8) return 255;
-  std::vector<std::int64_t> indices;
-  std::vector<std::byte> values;
-  for (std::int64_t begin = 0; begin < images.size(); begin += kRowsLookedAt) {
-    indices.resize(static_cast<std::size_t>(std::min(kRowsLookedAt, images.size() - begin)));
-    std::iota(indices.begin(), indices.end(), begin);
-    values.resize(indices.size() * static_cast<std::size_t>(images.row_elements()));
-    images.read(indices, values.data());
-    if (*std::max_element(values.begin(), values.end()) > std::byte{1}) return 255;
-  }
-  return 1;
+// Found by rank 0, and told to the others.
+StoredRows share_rows(Communicator& comm, TrainingSet& set) {
+  const Split& split = set.split();
+  StoredRows rows{set.images().row_shape(), set.images().type()};
+  together(comm, [&] {
+    if (comm.rank() != 0) return;
+    rows = stored_rows(set.images(), split.training_count(),
+                       [&](std::int64_t i) { return split.training(i); });
+  });
+  const ValueRange range = rows.range.value_or(ValueRange{});
+  torch::Tensor found =
+      torch::tensor({static_cast<double>(rows.white), range.low, range.high}, torch::kDouble);
+  comm.broadcast(found, 0);
+  rows.white = static_cast<int>(found[0].item<double>());
+  rows.range = {found[1].item<double>(), found[2].item<double>()};
+  return rows;
 }
 
 // Statistics as a tensor [2, D], mean and deviation, for the way from rank 0 to the others.
@@ -85,8 +80,8 @@ void visit_labels(TrainingSet& set, const std::function<void(std::span<const dou
   std::vector<std::int64_t> indices;
   std::vector<double> values;
   const std::int64_t count = set.split().training_count();
-  for (std::int64_t begin = 0; begin < count; begin += kRowsLookedAt) {
-    const std::int64_t end = std::min(count, begin + kRowsLookedAt);
+  for (std::int64_t begin = 0; begin < count; begin += kLabelsAtOnce) {
+    const std::int64_t end = std::min(count, begin + kLabelsAtOnce);
     indices.clear();
     for (std::int64_t i = begin; i < end; ++i) indices.push_back(set.split().training(i));
     values.resize(indices.size() * width);
@@ -188,10 +183,9 @@ Facts TrainingSet::fingerprints() const {
 
 Observation make_observation(Communicator& comm, TrainingSet& set,
                              const ObservationOptions& options, const ModelOptions& model) {
-  StoredRows rows;
+  const StoredRows rows = share_rows(comm, set);
   bool statistics_needed = false;
   together(comm, [&] {
-    rows = {set.images().row_shape(), set.images().type(), white_level(set.images())};
     statistics_needed = Observation::needs_statistics(options, rows, model.likelihood);
   });
   std::optional<VariableStatistics> statistics;
@@ -200,6 +194,14 @@ Observation make_observation(Communicator& comm, TrainingSet& set,
   together(comm,
            [&] { observation.emplace(options, rows, model.likelihood, statistics, model.levels); });
   return *observation;
+}
+
+void require_alike_validation(Communicator& comm, TrainingSet& set, const Observation& observation,
+                              const DataOptions& options) {
+  together(comm, [&] {
+    if (comm.rank() != 0 || !validation_is_file(options)) return;
+    require_same_scale(set.validation_images(), observation.rows(), mismatch_of(options.mismatch));
+  });
 }
 
 Conditioning make_conditioning(Communicator& comm, TrainingSet& set, const ModelOptions& model) {

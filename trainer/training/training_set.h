@@ -57,6 +57,10 @@ class TrainingSet {
 Observation make_observation(Communicator& comm, TrainingSet& set,
                              const ObservationOptions& options, const ModelOptions& model);
 
+// Collective. As require_same_scale, of validation samples that are data of their own.
+void require_alike_validation(Communicator& comm, TrainingSet& set, const Observation& observation,
+                              const DataOptions& options);
+
 // What model.condition makes of the labels of the training samples, counted or averaged by rank 0
 // as above. Collective. Throws on all ranks where labels are missing or cannot be meant.
 Conditioning make_conditioning(Communicator& comm, TrainingSet& set, const ModelOptions& model);

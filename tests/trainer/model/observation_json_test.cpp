@@ -24,6 +24,7 @@ TEST(ObservationJson, ComesBackAsItWas) {
       Observation({"raw", "vector"}, {{5, 6, 3}, ValueType::kFloat32}, "gaussian"),
       Observation({}, {{4, 4}, ValueType::kUint8}, "discretised-logistic"),
       Observation({}, {{4, 4}, ValueType::kUint8}, "categorical", std::nullopt, 16),
+      Observation({}, {{4, 4}, ValueType::kUint8, 255, ValueRange{0, 254.5}}, "gaussian"),
       standardised(),
   };
   for (const auto& observation : all) {
@@ -100,6 +101,8 @@ TEST(ObservationJson, StrangersFilesAreRefused) {
   refuse("deviation", {1.0, 1.0, -1.0});
   refuse("deviation", {1.0, 1.0, std::numeric_limits<double>::infinity()});
   refuse("count", 0);
+  refuse("range", 1.0);
+  refuse("range", {0.0, nullptr});
   for (const auto& item : good.items()) {
     auto missing = good;
     missing.erase(item.key());

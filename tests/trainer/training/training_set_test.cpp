@@ -56,7 +56,7 @@ TEST_F(TrainingSets, TakesAValidationSetOfItsOwn) {
 TEST_F(TrainingSets, RefusesValidationOfAnotherShape) {
   options_.validation = file_ + ":/wide";
   const std::string message = message_of([&] { TrainingSet(options_, 1); });
-  EXPECT_NE(message.find("/wide has rows of shape [4, 5]"), std::string::npos) << message;
+  EXPECT_NE(message.find("/wide holds rows of shape [4, 5]"), std::string::npos) << message;
 }
 
 TEST_F(TrainingSets, RefusesLabelsOfAnotherCount) {
