@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "data/loader.h"
 
 namespace elbow {
@@ -83,6 +85,12 @@ VariableStatistics compute_statistics(const DataSet& data, std::int64_t count,
     block.clear();
     add_batch(batch, data.row_elements(), block);
     total.merge(block);
+  }
+  if (total.count == 0) {
+    throw DataError(fmt::format(
+        "each of the {} samples of {} that were read holds a NaN or an infinity: nothing is left; "
+        "leave a variable that is always missing out of the file",
+        human_count(count), data.name()));
   }
   VariableStatistics statistics;
   statistics.count = total.count;

@@ -17,7 +17,8 @@ struct VariableStatistics {
 };
 
 // One pass over the rows with ordinals [0, count), `index_of` giving their global index, in that
-// order, in bounded memory. Rows with a NaN or an infinity are left out. Welford's recurrence per
+// order, in bounded memory. Rows with a NaN or an infinity are left out; throws DataError where no
+// other is there. Welford's recurrence per
 // block, blocks merged in order (Chan et al. 1979).
 VariableStatistics compute_statistics(const DataSet& data, std::int64_t count,
                                       const std::function<std::int64_t(std::int64_t)>& index_of);

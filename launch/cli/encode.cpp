@@ -107,6 +107,11 @@ void run_encode(const EncodeArguments& arguments, Communicator& comm) {
       "encoding", compute, sink);
   together(comm, [&] {
     if (comm.rank() != 0) return;
+    if (lost == count) {
+      throw DataError(fmt::format(
+          "every sample of {} holds a NaN or an infinity: there is nothing to encode",
+          given.data.name()));
+    }
     table->finish();
     say(names, count, lost, given.data.name(), output);
   });

@@ -97,6 +97,10 @@ std::string to_text(const Figures& figures, const Observation& observation) {
       drawn ? fmt::format(", {} draws of z each", figures.samples) : std::string();
   std::string text = fmt::format("{} samples{}; nats a sample, {}\n", human_count(figures.count),
                                  draws, observation.measure());
+  if (figures.skipped_count > 0) {
+    text += fmt::format("  {} left out: a NaN or an infinity in them\n",
+                        counted(figures.skipped_count, "sample"));
+  }
   const std::string reason = observation.no_likelihood_reason();
   if (!std::isnan(figures.reconstruction)) {
     text += line("reconstruction", figures.reconstruction, "");
@@ -110,10 +114,6 @@ std::string to_text(const Figures& figures, const Observation& observation) {
   if (std::isnan(figures.log_likelihood)) return text;
   if (const auto bits = observation.bits_per_dim(figures.log_likelihood)) {
     text += line("bits/dim", *bits, "");
-  }
-  if (figures.skipped_count > 0) {
-    text += fmt::format("  {} samples left out: they hold a NaN or an infinity\n",
-                        figures.skipped_count);
   }
   return text;
 }

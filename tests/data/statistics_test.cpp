@@ -83,6 +83,17 @@ TEST(Statistics, LeaveOutRowsThatAreNotFinite) {
   expect_two_pass(statistics, values, 2, {0, 2, 4}, 1e-14);
 }
 
+TEST(Statistics, OfNothingAreRefused) {
+  const TemporaryFolder folder;
+  const float nan = std::nanf("");
+  const std::vector<float> values{1, nan, 2, nan, 3, nan};
+  test::write_h5(folder / "a.h5", "/x", {3, 2}, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, values.data());
+  const std::string message = test::message_of<DataError>([&] {
+    compute_statistics(DataSet::open({folder / "a.h5:/x"}), 3, [](std::int64_t i) { return i; });
+  });
+  EXPECT_NE(message.find("each of the 3 samples"), std::string::npos) << message;
+}
+
 TEST(Statistics, VariablesThatNeverVaryHaveDeviationOne) {
   const TemporaryFolder folder;
   std::vector<float> values;

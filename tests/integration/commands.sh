@@ -21,6 +21,8 @@ with h5py.File("d.h5", "w") as f:
     broken = f["floats"][:]
     broken[100, 2, 3] = numpy.nan
     f["broken"] = broken
+    broken[:, 2, 3] = numpy.nan
+    f["missing"] = broken
 PY
 
 train() {
@@ -118,6 +120,15 @@ mkdir folder.h5
 refuses 1 "it is a folder" "$elbow" encode vae --data d.h5:/floats --output folder.h5
 refuses 3 "holds a NaN or an infinity; repair it, or leave such samples out with --nan skip" \
   ranks 2 encode vae --data d.h5:/broken --block 8 --output nan.h5
+# A value that every sample lacks: with such samples left out nothing remains.
+lacking=(--data.train d.h5:/missing --data.nan skip)
+refuses 3 "each of the 193 samples of d.h5:/missing that were read holds a NaN" "$elbow" train --run lost "${lacking[@]}"
+refuses 3 "nothing to train on" ranks 2 train --run lost2 "${lacking[@]}" --data.values raw
+refuses 3 "nothing to evaluate" ranks 2 train --run lost3 --data.train d.h5:/floats --data.values raw \
+  --data.validation d.h5:/missing --data.nan skip --training.epochs 1
+refuses 3 "nothing to evaluate" ranks 2 evaluate vae --data d.h5:/missing --nan skip --output lost.json
+refuses 3 "nothing to encode" ranks 2 encode vae --data d.h5:/missing --nan skip --output lost.h5
+[[ ! -e lost.json && ! -e lost.h5 ]] || fail "figures of nothing were written"
 refuses 3 "absent.h5" ranks 2 encode vae --data absent.h5:/floats
 refuses 3 "knows the classes 0 to 2" ranks 2 encode cvae --data d.h5:/bytes --labels d.h5:/five --output no.h5
 refuses 3 "knows the classes 0 to 2" ranks 2 evaluate cvae --data d.h5:/bytes --labels d.h5:/five --samples 2

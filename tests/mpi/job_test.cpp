@@ -2,6 +2,7 @@
 // run by rank 0 alone.
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/base/temporary_folder.h"
@@ -305,13 +306,16 @@ TEST(Coordinators, DecideForAllByRankZerosClockAndAnyRanksSignal) {
   EXPECT_EQ(limited.agree({1, 0, false, 0}, false, false).stop, Stop::kTimeLimit);
 }
 
-// Float images of which one holds a NaN.
+// Float images of which one holds a NaN, or each where `bad` is -1.
 std::string images_with_nan(std::int64_t samples, std::int64_t bad) {
-  const std::string file = test::shared_folder() + "/nan.h5";
+  const std::string file = fmt::format("{}/nan{}.h5", test::shared_folder(), bad);
   if (ranks().rank() == 0 && !std::filesystem::exists(file)) {
     std::vector<float> values(static_cast<std::size_t>(samples * 6));
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.1F * static_cast<float>(i % 10);
-    values[static_cast<std::size_t>(bad * 6 + 2)] = std::numeric_limits<float>::quiet_NaN();
+    for (std::int64_t i = 0; i < samples; ++i) {
+      if (bad >= 0 && i != bad) continue;
+      values[static_cast<std::size_t>(i * 6 + 2)] = std::numeric_limits<float>::quiet_NaN();
+    }
     test::write_h5(file, "/images", {static_cast<hsize_t>(samples), 6}, H5T_IEEE_F32LE,
                    H5T_NATIVE_FLOAT, values.data());
   }
@@ -349,6 +353,15 @@ TEST_F(JobWithNan, IsTheSameForProbabilities) {
   job.skip_not_finite = true;
   EXPECT_EQ(job.train(ranks()).record.skipped_samples, 2);
   EXPECT_EQ(job.evaluate(ranks(), 8).count, 28);
+}
+
+TEST_F(JobWithNan, IsNoJobWhenNothingIsLeft) {
+  SmallJob job(images_with_nan(29, -1), 0);
+  job.skip_not_finite = true;
+  const std::string training = message([&] { job.train(ranks()); });
+  EXPECT_NE(training.find("nothing to train on"), std::string::npos) << training;
+  const std::string evaluation = message([&] { job.evaluate(ranks(), 8); });
+  EXPECT_NE(evaluation.find("nothing to evaluate"), std::string::npos) << evaluation;
 }
 
 TEST_F(JobWithNan, LeavesTheSampleOutWhenTold) {

@@ -103,6 +103,12 @@ class Evaluation {
     for_each_block(
         blocks, [this](const Batch& batch) { return BlockRows{compute(batch)}; },
         [this](auto indices, const BlockRows& rows) { collect(indices, rows[0]); });
+    if (skipped_count_ == job_.range.count) {
+      throw SharedError(fmt::format("every sample of {} was left out, as each holds a NaN or an "
+                                    "infinity: there is nothing to evaluate",
+                                    job_.data.name()),
+                        ExitCode::kData);
+    }
     Figures figures = sums_.figures(job_.options.samples, own_);
     figures.missing_reason = job_.procedure.missing_figures_reason();
     figures.skipped = skipped_;

@@ -80,7 +80,8 @@ struct EvaluationJob {
 // Collective; every rank gets the same figures. Blocks of `options.block` samples go round the
 // ranks, each computed at a shape that depends on the range alone; sums are taken in double, in the
 // order of the range. Memory grows neither with the range nor with K. A sample with a NaN or an
-// infinity is an error on all ranks (SharedError, naming it) unless `skip_not_finite`.
+// infinity is an error on all ranks (SharedError, naming it) unless `skip_not_finite`, and then
+// where no other is left.
 Figures evaluate(const EvaluationJob& job);
 
 // evaluation.json: the figures, null where one has no meaning with the reason under "about".

@@ -147,6 +147,7 @@ class Loop {
     record_.step += 1;
     record_.samples += place.size();
     record_.skipped_samples += static_cast<std::int64_t>(sums.not_finite);
+    if (place.end == job_.order.size()) require_samples();
     report.step = record_.step;
     report.samples = record_.samples;
     report.stage = place.stage;
@@ -168,6 +169,16 @@ class Loop {
       }
     }
     report.skipped_steps = record_.skipped_steps;
+  }
+
+  // At an epoch's end. Of a later epoch nothing else is to be expected.
+  void require_samples() const {
+    if (record_.skipped_samples < record_.samples) return;
+    throw SharedError(
+        fmt::format("every sample of {} was left out, as each holds a NaN or an infinity: there is "
+                    "nothing to train on",
+                    job_.data.name()),
+        ExitCode::kData);
   }
 
   // Whether a step may update the parameters. One that is not counts as skipped, or ends the run.

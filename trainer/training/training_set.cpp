@@ -102,6 +102,7 @@ Conditioning count_classes(TrainingSet& set) {
         set.labels()->name(), set.labels()->row_elements()));
   }
   visit_labels(set, [&](std::span<const double> label) {
+    if (!std::isfinite(label[0])) return;  // data.nan says what such a sample does
     if (!(label[0] >= 0 && label[0] < kMostClasses && label[0] == std::floor(label[0]))) {
       throw DataError(
           fmt::format("{} holds the label {}, which is no class 0, 1, 2 ...; for such labels use "
@@ -130,7 +131,11 @@ Conditioning standardise_labels(TrainingSet& set) {
       squares[i] += difference * (label[i] - mean[i]);
     }
   });
-  for (double& square : squares) square = std::sqrt(square / std::max(count, 1.0));
+  if (count == 0) {
+    throw DataError(fmt::format("each row of {} holds a NaN or an infinity: no sample has a label",
+                                set.labels()->name()));
+  }
+  for (double& square : squares) square = std::sqrt(square / count);
   return Conditioning::values(std::move(mean), std::move(squares));
 }
 
