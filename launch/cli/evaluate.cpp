@@ -39,8 +39,9 @@ struct EvaluateArguments {
 // Per-image values, [count] each, in the order of the data set.
 class ImageColumns {
  public:
-  ImageColumns(const std::string& path, std::int64_t count, const std::vector<OwnFigure>& own)
-      : file_(path, count, columns(own)) {}
+  ImageColumns(const std::string& path, std::int64_t count, const std::vector<OwnFigure>& own,
+               bool given_c)
+      : file_(path, count, columns(own, given_c)) {}
 
   void add(std::span<const std::int64_t> indices, const BlockFigures& figures) {
     const std::vector<double> index(indices.begin(), indices.end());
@@ -56,12 +57,12 @@ class ImageColumns {
   void finish() { file_.finish(); }
 
  private:
-  static std::vector<RowColumn> columns(const std::vector<OwnFigure>& own) {
+  static std::vector<RowColumn> columns(const std::vector<OwnFigure>& own, bool given_c) {
     std::vector<RowColumn> columns = {{"index"},
                                       {"elbo"},
                                       {"reconstruction"},
                                       {"kl"},
-                                      {"log_likelihood"},
+                                      {likelihood_key("log_likelihood", given_c)},
                                       {"effective_sample_size"},
                                       {"log_likelihood_variance"}};
     for (const OwnFigure& figure : own) columns.push_back({figure.name});
@@ -75,20 +76,23 @@ std::string line(const std::string& name, double value, const std::string& rest)
   return fmt::format("  {:<16} {:>12.4f} {}\n", name, value, rest);
 }
 
-// log p(x): from draws, with both errors, or exact.
+// log p(x), or of x given c: from draws, with both errors, or exact.
 std::string likelihood_lines(const Figures& figures, bool drawn) {
+  const std::string name = likelihood_text(figures.given_c);
   if (!drawn) {
-    return line("log p(x)", figures.log_likelihood,
+    return line(name, figures.log_likelihood,
                 fmt::format("exact; +- {:.4f} over images", figures.standard_error));
   }
   const bool few = figures.effective_sample_size < kFewEffectiveDraws;
-  return line("log p(x)", figures.log_likelihood,
+  return line(name, figures.log_likelihood,
               fmt::format("importance-sampled; +- {:.4f} over images, +- {:.4f} Monte Carlo",
                           figures.standard_error, figures.monte_carlo_error)) +
          line("effective draws", figures.effective_sample_size,
-              fmt::format(
-                  "of {}{}", figures.samples,
-                  few ? "; few: the true log p(x) is likely higher, more --samples tell" : ""));
+              fmt::format("of {}{}", figures.samples,
+                          few ? fmt::format("; few: the true {} is likely higher, more --samples "
+                                            "tell",
+                                            name)
+                              : ""));
 }
 
 std::string to_text(const Figures& figures, const Observation& observation) {
@@ -107,13 +111,14 @@ std::string to_text(const Figures& figures, const Observation& observation) {
   }
   if (!std::isnan(figures.kl)) text += line("KL", figures.kl, "");
   if (!reason.empty()) return text + "  no likelihood is claimed: " + reason + "\n";
-  if (!std::isnan(figures.elbo)) text += line("ELBO", figures.elbo, "");
+  if (!std::isnan(figures.elbo))
+    text += line("ELBO", figures.elbo, figures.given_c ? "of x given c" : "");
   if (!std::isnan(figures.log_likelihood)) text += likelihood_lines(figures, drawn);
   for (const auto& [figure, value] : figures.own) text += line(figure.name, value, figure.what);
   if (!figures.missing_reason.empty()) text += "  " + figures.missing_reason + "\n";
   if (std::isnan(figures.log_likelihood)) return text;
   if (const auto bits = observation.bits_per_dim(figures.log_likelihood)) {
-    text += line("bits/dim", *bits, "");
+    text += line(figures.given_c ? "bits/dim given c" : "bits/dim", *bits, "");
   }
   return text;
 }
@@ -205,7 +210,8 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
     if (!arguments.per_image.empty()) {
       columns = std::make_unique<ImageColumns>(
           arguments.per_image, subject.range.count,
-          saved.procedure->own_figures({subject.options.samples, subject.options.marginal}));
+          saved.procedure->own_figures({subject.options.samples, subject.options.marginal}),
+          saved.file.conditioning.size() > 0);
     }
   });
 

@@ -25,7 +25,8 @@ Json result_json(const TrainingRecord& record) {
     const Figures& figures = record.best->figures;
     json["best_validation_elbo"] = figures.elbo;  // null where there is no bound
     if (std::isnan(figures.elbo)) {
-      json["best_validation_log_likelihood"] = figures.log_likelihood;
+      json[likelihood_key("best_validation_log_likelihood", figures.given_c)] =
+          figures.log_likelihood;
     }
   }
   return json;

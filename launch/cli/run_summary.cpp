@@ -7,6 +7,7 @@
 #include "base/print.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "trainer/model/conditioning.h"
 #include "trainer/run/run_directory.h"
 
 namespace elbow {
@@ -73,7 +74,8 @@ Json figures_json(const std::optional<RunFigures>& figures) {
   if (!figures) return nullptr;
   Json json = {{"step", figures->step}, {"epoch", figures->epoch + 1}};
   json["elbo"] = figures->elbo ? Json(*figures->elbo) : Json();
-  if (figures->log_likelihood) json["log_likelihood"] = *figures->log_likelihood;
+  if (figures->log_likelihood)
+    json[likelihood_key("log_likelihood", figures->given_c)] = *figures->log_likelihood;
   return json;
 }
 

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/run_summary.h"
+#include "trainer/model/conditioning.h"
 #include "trainer/run/run_directory.h"
 
 namespace elbow {
@@ -52,9 +53,11 @@ std::vector<Evaluation> read_evaluations(const fs::path& root, RunSummary& run) 
 // "603.66 nats (standard error 2.47), ELBO 591.13; 10,000 samples of test.h5:/images"
 std::string evaluation_text(const Json& json) {
   std::vector<std::string> parts;
-  if (const auto value = find_number(json, "log_likelihood")) {
+  for (const bool given_c : {false, true}) {
+    const auto value = find_number(json, likelihood_key("log_likelihood", given_c));
+    if (!value) continue;
     const auto error = find_number(json, "standard_error");
-    parts.push_back(fmt::format("log p(x) {:.2f} nats{}", *value,
+    parts.push_back(fmt::format("{} {:.2f} nats{}", likelihood_text(given_c), *value,
                                 error ? fmt::format(" (standard error {:.2f})", *error) : ""));
   }
   if (const auto value = find_number(json, "elbo"))
@@ -72,7 +75,9 @@ std::string evaluation_text(const Json& json) {
 // "591.23 nats", or the exact log p(x) of a model that has no bound.
 std::string bound_text(const RunFigures& figures) {
   if (figures.elbo) return fmt::format("{:.2f} nats", *figures.elbo);
-  if (figures.log_likelihood) return fmt::format("log p(x) {:.2f} nats", *figures.log_likelihood);
+  if (figures.log_likelihood) {
+    return fmt::format("{} {:.2f} nats", likelihood_text(figures.given_c), *figures.log_likelihood);
+  }
   return "not finite";
 }
 

@@ -87,8 +87,9 @@ void log_best(const ValidationReport& best) {
   const bool bounded = !std::isnan(figures.elbo);
   log::result(fmt::format(
       "best validation {} {:.2f} nats per sample{} over {} samples, after epoch {}",
-      bounded ? "ELBO" : "log p(x)", bounded ? figures.elbo : figures.log_likelihood,
-      terms.empty() ? "" : " (" + terms + ")", human_count(figures.count), best.epoch + 1));
+      bounded ? "ELBO" : likelihood_text(figures.given_c),
+      bounded ? figures.elbo : figures.log_likelihood, terms.empty() ? "" : " (" + terms + ")",
+      human_count(figures.count), best.epoch + 1));
 }
 
 }  // namespace

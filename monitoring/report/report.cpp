@@ -67,9 +67,9 @@ Json evaluations_of(const ReportedRun& run, Problems& problems) {
     return name.starts_with("evaluation") && name.ends_with(".json");
   });
   if (names.empty()) {
-    problems.push_back(
-        fmt::format("no log p(x) and no errors: 'elbow evaluate {} --data FILE:/path' finds them",
-                    run.root.string()));
+    problems.push_back(fmt::format(
+        "no log-likelihood and no errors: 'elbow evaluate {} --data FILE:/path' finds them",
+        run.root.string()));
   }
   Json evaluations = Json::array();
   for (const std::string& name : names) {

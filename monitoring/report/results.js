@@ -3,9 +3,9 @@
 // --- figures -------------------------------------------------------------------------------------------------------------
 
 const FIGURES = [
-  ['log_likelihood', 'log p(x)', 'nats a sample'], ['elbo', 'ELBO', 'nats a sample'],
+  ['log_likelihood', 'log p(x)', 'nats a sample'], ['log_likelihood_given_c', 'log p(x given c)', 'nats a sample'], ['elbo', 'ELBO', 'nats a sample'],
   ['reconstruction', 'reconstruction', 'nats a sample'], ['kl', 'KL', 'nats a sample'],
-  ['bits_per_dim', 'bits per dimension', ''], ['effective_sample_size', 'effective draws', 'of those below'],
+  ['bits_per_dim', 'bits per dimension', ''], ['bits_per_dim_given_c', 'bits per dimension, given c', ''], ['effective_sample_size', 'effective draws', 'of those below'],
   ['samples', 'draws of z a sample', ''], ['count', 'samples', ''],
 ];
 const FEW_EFFECTIVE_DRAWS = 5;
@@ -13,7 +13,7 @@ const FEW_EFFECTIVE_DRAWS = 5;
 function figureCell(figures, key) {
   const value = figures[key];
   if (key === 'samples' || key === 'count') return whole(value);
-  if (key !== 'log_likelihood' || !known(value)) return fixed(value, key === 'bits_per_dim' ? 4 : 2);
+  if (!key.startsWith('log_likelihood') || !known(value)) return fixed(value, key.startsWith('bits_per_dim') ? 4 : 2);
   const errors = [known(figures.standard_error) ? `\u00b1 ${fixed(figures.standard_error, 2)} over samples` : '',
     known(figures.monte_carlo_error) ? `\u00b1 ${fixed(figures.monte_carlo_error, 3)} Monte Carlo` : ''].filter(Boolean);
   return el('span', {}, fixed(value, 2), errors.map((error) => el('small', {}, error)));
@@ -34,9 +34,10 @@ function cautions(columns) {
   const few = columns.some(({figures}) => known(figures.effective_sample_size) && figures.effective_sample_size < FEW_EFFECTIVE_DRAWS);
   const reasons = [...new Set(columns.flatMap(({figures}) => ['no_likelihood', 'missing'].map((key) => text(object(figures.about)[key]))))].filter(Boolean);
   return [
+    new Set(columns.map(({figures}) => 'log_likelihood_given_c' in figures)).size > 1 && 'Some figures are of x given c, and others of x: these are not comparable with each other.',
     differ('measure') && 'The measures differ: these figures are not comparable with each other.',
     differ('data_fingerprint') && 'The evaluated data differ: compare only columns of the same data.',
-    few && `Few draws count (fewer than ${FEW_EFFECTIVE_DRAWS} of those made): log p(x) is biased low, and its error underrated. Raise --samples of elbow evaluate.`,
+    few && `Few draws count (fewer than ${FEW_EFFECTIVE_DRAWS} of those made): the log-likelihood is biased low, and its error underrated. Raise --samples of elbow evaluate.`,
     ...reasons,
   ].filter(Boolean).map((caution) => el('p', {}, caution));
 }
@@ -49,7 +50,8 @@ function figuresSection(runs) {
   const rows = columns.map((one) => ({label: alone ? shortName(one) : `${one.run.name}${one.name === 'evaluation.json' ? '' : `, ${shortName(one)}`}`,
     colour: one.run.colour, figures: [
       {name: 'ELBO', value: one.figures.elbo, open: true},
-      {name: 'log p(x)', value: one.figures.log_likelihood, error: one.figures.standard_error}].filter(({value}) => known(value))}))
+      {name: 'log p(x)', value: one.figures.log_likelihood, error: one.figures.standard_error},
+      {name: 'log p(x given c)', value: one.figures.log_likelihood_given_c, error: one.figures.standard_error}].filter(({value}) => known(value))}))
     .filter((row) => row.figures.length);
   return section('figures', 'Figures',
     table(['', ...columns.map((one) => el('span', {}, alone ? '' : named(one.run), el('small', {}, one.name)))], evaluationRows(columns)),

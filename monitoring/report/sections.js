@@ -28,10 +28,21 @@ function option(run, key) {
   return found ? plain(text(found[1])) : '';
 }
 
+// What z consists of: model.latent says so of some priors alone.
+function latentsText(run) {
+  const prior = option(run, 'model.prior');
+  if (prior === 'categorical') return `latents of ${option(run, 'model.categories')} values`;
+  if (prior === 'product') return `latents ${option(run, 'model.factors')}`;
+  return `${option(run, 'model.latent')} latents`;
+}
+
 function modelText(run) {
   if (!run.options.length) return '';
-  return [option(run, 'model.kind'), `${option(run, 'model.latent')} latents`, `${option(run, 'model.prior')} prior`,
-    `${option(run, 'model.likelihood')} likelihood`, `${option(run, 'model.network')} ${option(run, 'model.widths')}`].join(', ');
+  const kind = option(run, 'model.kind');
+  const likelihood = `${option(run, 'model.likelihood')} likelihood`;
+  if (kind === 'pixelcnn') return [kind, likelihood].join(', ');  // without latents and the usual networks
+  return [kind, latentsText(run), `${option(run, 'model.prior')} prior`, likelihood,
+    `${option(run, 'model.network')} ${option(run, 'model.widths')}`].join(', ');
 }
 
 function stateOf(run) {
@@ -43,13 +54,15 @@ function stateOf(run) {
   return ['unfinished', text(last.reason)];
 }
 
-// log p(x) as a number with its error, and what to hold of it.
+// The log-likelihood as a number with its error, and what to hold of it.
 function likelihoodFact(run) {
   const evaluation = run.evaluations[0];
-  if (!evaluation || !known(evaluation.figures.log_likelihood)) return ['\u2013', evaluation ? 'none is claimed' : 'not evaluated'];
-  const {log_likelihood: value, standard_error: error, samples, effective_sample_size: effective} = evaluation.figures;
+  if (!evaluation) return ['\u2013', 'not evaluated'];
+  const {log_likelihood: ofX, log_likelihood_given_c: given, standard_error: error, samples, effective_sample_size: effective} = evaluation.figures;
+  const value = known(ofX) ? ofX : given;
+  if (!known(value)) return ['\u2013', 'none is claimed'];
   const how = known(effective) ? `nats a sample, estimated with ${whole(samples)} draws` : 'nats a sample, exact';
-  return [`${fixed(value, 2)}${known(error) ? ` \u00b1 ${fixed(error, 2)}` : ''}`, how];
+  return [`${fixed(value, 2)}${known(error) ? ` \u00b1 ${fixed(error, 2)}` : ''}`, known(ofX) ? how : `of x given c, ${how}`];
 }
 
 function facts(run) {
@@ -58,7 +71,7 @@ function facts(run) {
   const ranks = [...new Set(list(run.record.sessions).map((one) => object(one).ranks).filter(known))];
   return [
     ['State', ...stateOf(run)],
-    ['Log p(x)', ...likelihoodFact(run)],
+    [known(object(object(run.evaluations[0]).figures).log_likelihood_given_c) ? 'Log p(x given c)' : 'Log p(x)', ...likelihoodFact(run)],
     ['Best validation ELBO', fixed(best.validation_elbo, 2), known(best.step) ? `nats a sample, at step ${whole(best.step)}` : 'no validation'],
     ['Trained', known(last.step) ? counted(last.step, 'step') : '\u2013', known(last.samples) ? `${counted(last.samples, 'sample')} seen` : ''],
     ['Time in training', duration(last.seconds), ranks.length ? `on ${ranks.map(whole).join(', then ')} ${ranks.length === 1 && ranks[0] === 1 ? 'rank' : 'ranks'}` : ''],
@@ -73,7 +86,7 @@ function summary(runs) {
   const columns = runs.map(facts);
   return table(['', ...runs.map(named)], [
     ['Model', ...runs.map((run) => modelText(run) || '\u2013')],
-    ...columns[0].map(([name], i) => [name, ...columns.map((column) =>
+    ...columns[0].map(([name], i) => [columns.every((column) => column[i][0] === name) ? name : 'Log-likelihood', ...columns.map((column) =>
       el('span', {}, column[i][1], column[i][2] ? el('small', {class: 'soft'}, ` ${column[i][2]}`) : ''))])]);
 }
 
@@ -83,6 +96,7 @@ const NATS = 'nats a sample';
 const CURVES = [
   {title: 'ELBO', unit: NATS, training: 'elbo', validation: 'validation_elbo', average: 'validation_average_elbo'},
   {title: 'Log p(x), importance-sampled', unit: NATS, validation: 'validation_log_likelihood', average: 'validation_average_log_likelihood'},
+  {title: 'Log p(x given c), importance-sampled', unit: NATS, validation: 'validation_log_likelihood_given_c', average: 'validation_average_log_likelihood_given_c'},
   {title: 'Reconstruction, E log p(x|z)', unit: NATS, training: 'reconstruction', validation: 'validation_reconstruction', average: 'validation_average_reconstruction'},
   {title: 'KL(q(z|x), p(z))', unit: NATS, training: 'kl', validation: 'validation_kl', average: 'validation_average_kl'},
   {title: 'Objective, which is not the ELBO', unit: NATS, training: 'objective', differsFrom: 'elbo'},

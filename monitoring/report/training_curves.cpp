@@ -17,11 +17,16 @@ using Json = nlohmann::ordered_json;
 const std::vector<std::string> kTraining = {
     "objective",     "elbo",          "reconstruction",     "kl",
     "gradient_norm", "learning_rate", "samples_per_second", "ranks"};
-const std::vector<std::string> kValidation = {
-    "validation_elbo",         "validation_reconstruction",
-    "validation_kl",           "validation_log_likelihood",
-    "validation_average_elbo", "validation_average_reconstruction",
-    "validation_average_kl",   "validation_average_log_likelihood"};
+const std::vector<std::string> kValidation = {"validation_elbo",
+                                              "validation_reconstruction",
+                                              "validation_kl",
+                                              "validation_log_likelihood",
+                                              "validation_log_likelihood_given_c",
+                                              "validation_average_elbo",
+                                              "validation_average_reconstruction",
+                                              "validation_average_kl",
+                                              "validation_average_log_likelihood",
+                                              "validation_average_log_likelihood_given_c"};
 const std::vector<std::string> kPhases = {"data", "forward",   "backward",
                                           "sum",  "optimizer", "checkpoint"};
 constexpr std::size_t kMostMarks = 200;

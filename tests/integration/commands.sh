@@ -84,6 +84,20 @@ expect 0 /usr/bin/python3 "$TESTS_SOURCE_DIR/tests/integration/commands_reader.p
 # Samples are a data set like the one that the model learned from.
 expect 0 "$elbow" evaluate cvae --data samples-1.h5:/images --labels samples-1.h5:/labels --samples 2 --output e.json
 
+# What is of x given c is called so, wherever it is shown.
+says "log p(x given c)"
+says "bits/dim given c"
+grep -q '"log_likelihood"\|"bits_per_dim"' e.json && fail "log p(x given c) is called log p(x)"
+grep -q '"log_likelihood_given_c": -\?[0-9]' e.json || fail "no log p(x given c)"
+grep -q '"validation_log_likelihood_given_c":' cvae/metrics.jsonl || fail "no log p(x given c) of validations"
+grep -q '"validation_log_likelihood"' cvae/metrics.jsonl && fail "a validation's log p(x given c) is called log p(x)"
+expect 0 "$elbow" evaluate cvae "${given[@]}" --samples 2
+expect 0 "$elbow" status cvae
+says "log p(x given c)"
+expect 0 "$elbow" train --run ten --data.train d.h5:/floats --data.values raw --model.prior categorical \
+  --model.categories '[10]' --model.widths '[4]' --dry-run
+says "vae, 1 latent of 10 values"
+
 # Pictures.
 for command in "sample vae" "sample cvae --count 9 --draw" "traverse cvae --condition 1" "traverse product" \
   "traverse lord --data d.h5:/bytes --index 8 --latents 2,0" "sample lord --condition 1" \

@@ -413,14 +413,15 @@ def same(found, expected, what):
 
 
 def check_figures(model, x, c, output, figures):
+    log_likelihood = figures["log_likelihood" if c is None else "log_likelihood_given_c"]
     if model.about["kind"] == "pixelcnn":
         procedure = model.about["procedure"]
         given = lib.swapaxes(x, 2, 3) if procedure["transposed"] else x
         output = model.network("network", procedure["scale"] * given - 1, c)
         output = lib.swapaxes(output, 3, 4) if procedure["transposed"] else output
-        return same(model.log_density(x, output), figures["log_likelihood"], "log p(x)")
+        return same(model.log_density(x, output), log_likelihood, "log p(x)")
     if model.parts["prior"]["kind"] == "categorical":
-        same(model.exact_log_likelihood(x, c), figures["log_likelihood"], "log p(x)")
+        same(model.exact_log_likelihood(x, c), log_likelihood, "log p(x)")
         if output is None:
             return
         shares = [softmax(logits) for logits in model.logits(output)]

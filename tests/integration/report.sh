@@ -52,6 +52,17 @@ expect 0 ranks 2 report good/ good
 [[ -s report.html ]] || fail "no report of two runs"
 browser report.html --expect "2 runs"
 
+# Of x given c, and of a categorical z: called so, and not compared with log p(x).
+cp -r good given
+sed -i 's/"log_likelihood"/"log_likelihood_given_c"/; s/"bits_per_dim"/"bits_per_dim_given_c"/' given/evaluation.json
+sed -i 's/"validation_log_likelihood"/"validation_log_likelihood_given_c"/' given/metrics.jsonl
+sed -i 's/^prior = .*/prior = "categorical"/' given/config.toml
+expect 0 "$elbow" report given
+browser given/report.html --expect "Log p(x given c)" --expect "bits per dimension, given c" --expect "latents of [10] values" \
+  --refuse "Log p(x)" --refuse "3 latents"
+expect 0 "$elbow" report good given --output both.html
+browser both.html --expect "these are not comparable with each other" --expect "of x given c, nats a sample"
+
 # Hostile: markup in every text that a run holds.
 /usr/bin/python3 - <<'PY'
 import json, os, shutil

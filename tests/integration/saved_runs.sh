@@ -10,7 +10,8 @@ close_figures() {
 import json, math, sys
 new, old = (json.load(open(path)) for path in sys.argv[1:])
 for figure in "count", "elbo", "reconstruction", "kl", "log_likelihood", "standard_error":
-    a, b = new[figure], old[figure]
+    # Version 0.1.0 called it so where it is of x given c as well.
+    a, b = new.get(figure, new.get(figure + "_given_c")), old[figure]
     if (a is None) != (b is None) or a is not None and not math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-4):
         sys.exit(f"{figure} is {a}, it was {b}")
 PYTHON

@@ -110,6 +110,7 @@ class Evaluation {
                         ExitCode::kData);
     }
     Figures figures = sums_.figures(job_.options.samples, own_);
+    figures.given_c = job_.conditioning.size() > 0;
     figures.missing_reason = job_.procedure.missing_figures_reason();
     figures.skipped = skipped_;
     figures.skipped_count = skipped_count_;
@@ -220,6 +221,11 @@ nlohmann::ordered_json to_json(const Figures& figures, const Observation& observ
   if (!bits && figures.missing_reason.empty())
     about["no_bits_per_dim"] = "the data are not 8-bit or binary";
   if (!figures.missing_reason.empty()) about["missing"] = figures.missing_reason;
+  if (figures.given_c) {
+    about["given_c"] =
+        "the model is conditioned on c: the figures are of x given c, and elbo bounds their "
+        "log-likelihood";
+  }
   if (figures.count < 2) about["no_standard_error"] = "one image has no spread";
   if (figures.skipped_count > 0) {
     about["skipped_not_finite"] = {{"count", figures.skipped_count}, {"first", figures.skipped}};
@@ -230,11 +236,11 @@ nlohmann::ordered_json to_json(const Figures& figures, const Observation& observ
       {"elbo", claimed(figures.elbo)},
       {"reconstruction", number_or_null(figures.reconstruction)},
       {"kl", number_or_null(figures.kl)},
-      {"log_likelihood", claimed(figures.log_likelihood)},
+      {likelihood_key("log_likelihood", figures.given_c), claimed(figures.log_likelihood)},
       {"standard_error", claimed(figures.standard_error)},
       {"monte_carlo_error", claimed(figures.monte_carlo_error)},
       {"effective_sample_size", claimed(figures.effective_sample_size)},
-      {"bits_per_dim",
+      {likelihood_key("bits_per_dim", figures.given_c),
        bits && reason.empty() ? nlohmann::ordered_json(*bits) : nlohmann::ordered_json(nullptr)}};
   for (const auto& [figure, value] : figures.own) json[figure.name] = claimed(value);
   json["about"] = std::move(about);

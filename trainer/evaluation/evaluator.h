@@ -40,7 +40,8 @@ struct Figures {
   double elbo = 0;
   double reconstruction = 0;
   double kl = 0;
-  double log_likelihood = 0;
+  double log_likelihood = 0;                      // of x, or of x given c; elbo is a bound on it
+  bool given_c = false;                           // which of both: the model is conditioned on c
   double standard_error = 0;                      // of the mean log-likelihood, over images
   double monte_carlo_error = 0;                   // of the mean log-likelihood, from the draws of z
   double effective_sample_size = 0;               // mean over the images, out of K
@@ -84,7 +85,9 @@ struct EvaluationJob {
 // where no other is left.
 Figures evaluate(const EvaluationJob& job);
 
-// evaluation.json: the figures, null where one has no meaning with the reason under "about".
+// evaluation.json: the figures, null where one has no meaning with the reason under "about". For a
+// model conditioned on c there is log_likelihood_given_c in the place of log_likelihood, and
+// bits_per_dim_given_c.
 nlohmann::ordered_json to_json(const Figures& figures, const Observation& observation,
                                nlohmann::ordered_json about);
 

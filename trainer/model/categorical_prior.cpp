@@ -19,6 +19,13 @@ class CategoricalPrior : public Prior {
     return std::accumulate(counts_.begin(), counts_.end(), std::int64_t{0});
   }
 
+  std::string summary() const override {
+    std::vector<std::string> values;
+    for (const auto count : counts_) values.push_back(fmt::format("{}", count));
+    return fmt::format("{} of {} values", counted(std::ssize(counts_), "latent"),
+                       join(values, ", "));
+  }
+
   // Of one-hot z: all have the same probability.
   torch::Tensor log_density(const torch::Tensor& z_BD, const torch::Tensor& /*c*/) const override {
     double log_values = 0;

@@ -135,4 +135,10 @@ Conditioning Conditioning::from_json(const Json& json) {
   }
 }
 
+std::string likelihood_key(const std::string& figure, bool given_c) {
+  return given_c ? figure + "_given_c" : figure;
+}
+
+std::string likelihood_text(bool given_c) { return given_c ? "log p(x given c)" : "log p(x)"; }
+
 }  // namespace elbow

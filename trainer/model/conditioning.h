@@ -47,4 +47,9 @@ class Conditioning {
   std::vector<double> deviation_;
 };
 
+// A likelihood of x given c is never called one of x: what a figure of it is named in files,
+// "log_likelihood" or "log_likelihood_given_c", and to people, "log p(x)" or "log p(x given c)".
+std::string likelihood_key(const std::string& figure, bool given_c);
+std::string likelihood_text(bool given_c);
+
 }  // namespace elbow

@@ -27,8 +27,8 @@ torch::Tensor LatentOptimisation::initial_rows(std::span<const std::int64_t> ind
 }
 
 std::string LatentOptimisation::summary() const {
-  return fmt::format("latent optimisation, {} latents, {} numbers a sample, {}",
-                     model_.prior->latent(), row_width(), model_.likelihood->summary());
+  return fmt::format("latent optimisation, {}, {} numbers a sample, {}", model_.prior->summary(),
+                     row_width(), model_.likelihood->summary());
 }
 
 std::shared_ptr<Procedure> make_latent_optimisation(const ModelOptions& options,

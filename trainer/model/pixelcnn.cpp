@@ -72,7 +72,9 @@ BlockFigures PixelCnn::evaluate(const Shard& shard, const Estimation& estimation
 }
 
 std::string PixelCnn::missing_figures_reason() const {
-  return "log p(x) is exact: without latent variables there is no bound, no KL and no weights";
+  return fmt::format(
+      "log p(x{}) is exact: without latent variables there is no bound, no KL and no weights",
+      parts_.conditioning.size() > 0 ? " given c" : "");
 }
 
 struct PixelCnn::Drawn {
@@ -189,9 +191,8 @@ std::shared_ptr<Procedure> make_pixelcnn(const ModelOptions& options,
   parts.likelihood = make_likelihood(options, observation);
   auto seen = parts.shape;
   if (parts.by_columns) std::swap(seen[1], seen[2]);
-  parts.network = std::make_shared<PixelCnnNetwork>(seen, options.widths,
-                                                    parts.likelihood->parameters_per_variable(),
-                                                    conditioning.size());
+  parts.network = std::make_shared<PixelCnnNetwork>(
+      seen, options.widths, parts.likelihood->parameters_per_variable(), conditioning.size());
   parts.conditioning = conditioning;
   return std::make_shared<PixelCnn>(std::move(parts));
 }

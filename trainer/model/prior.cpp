@@ -30,6 +30,8 @@ const std::vector<Kind>& registry() {
 
 }  // namespace
 
+std::string Prior::summary() const { return counted(latent(), "latent"); }
+
 std::vector<std::string> prior_names() {
   std::vector<std::string> names;
   for (const auto& kind : registry()) names.push_back(kind.name);

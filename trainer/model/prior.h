@@ -43,6 +43,9 @@ class Prior : public torch::nn::Module {
     return torch::zeros({posterior_parameters()});
   }
 
+  // z for a person: "20 latents", "1 latent of 10 values".
+  virtual std::string summary() const;
+
   // Factors that p is a product of: for most, the entries of z.
   virtual std::int64_t factors() const { return latent(); }
 

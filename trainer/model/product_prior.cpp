@@ -24,6 +24,12 @@ class ProductPrior : public Prior {
   std::int64_t latent() const override { return c10::sum_integers(latents_); }
   std::int64_t posterior_parameters() const override { return c10::sum_integers(outputs_); }
 
+  std::string summary() const override {
+    std::vector<std::string> parts;
+    for (const auto& part : parts_) parts.push_back(part->summary());
+    return join(parts, " and ");
+  }
+
   torch::Tensor log_density(const torch::Tensor& z_BD, const torch::Tensor& c) const override {
     const auto z = z_BD.split_with_sizes(latents_, 1);
     torch::Tensor sum = parts_[0]->log_density(z[0], c);

@@ -23,7 +23,7 @@ void Vae::fit(double mean_reconstruction) {
 }
 
 std::string Vae::summary() const {
-  return fmt::format("vae, {} latents, {}", model_.prior->latent(), model_.likelihood->summary());
+  return fmt::format("vae, {}, {}", model_.prior->summary(), model_.likelihood->summary());
 }
 
 std::shared_ptr<Procedure> make_vae(const ModelOptions& options, const Observation& observation,

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/json_input.h"
+#include "trainer/model/conditioning.h"
 
 namespace elbow {
 namespace {
@@ -28,10 +29,14 @@ std::optional<RunFigures> figures_of(const Json& json) {
   const auto samples = find_whole_number(json, "samples");
   const auto epoch = find_whole_number(json, "epoch");
   if (!step || !samples || !epoch) return std::nullopt;
-  RunFigures figures{*step, *samples, *epoch, {}, {}, 0};
+  RunFigures figures{*step, *samples, *epoch, {}, {}, false, 0};
   const bool validation = json.contains("validation_count");
   figures.elbo = find_number(json, validation ? "validation_elbo" : "elbo");
-  if (validation) figures.log_likelihood = find_number(json, "validation_log_likelihood");
+  if (validation) {
+    figures.given_c = json.contains(likelihood_key("validation_log_likelihood", true));
+    figures.log_likelihood =
+        find_number(json, likelihood_key("validation_log_likelihood", figures.given_c));
+  }
   const auto time = json.find("time");
   if (time != json.end()) figures.seconds = find_number(*time, "seconds").value_or(0);
   return figures;

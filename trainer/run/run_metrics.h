@@ -14,6 +14,7 @@ struct RunFigures {
   std::int64_t epoch = 0;  // the first is 0
   std::optional<double> elbo;
   std::optional<double> log_likelihood;  // of a validation
+  bool given_c = false;                  // it is of x given c
   double seconds = 0;                    // since its session began
 };
 

@@ -109,22 +109,24 @@ void Reporter::write_window(const StepReport& last) {
 
 void Reporter::validation(const ValidationReport& report) {
   const Figures& figures = report.figures;
-  MetricsFields fields = {{"step", report.step},
-                          {"samples", report.samples},
-                          {"epoch", report.epoch},
-                          {"validation_count", figures.count},
-                          {"validation_elbo", figures.elbo},
-                          {"validation_reconstruction", figures.reconstruction},
-                          {"validation_kl", figures.kl},
-                          {"validation_log_likelihood", figures.log_likelihood},
-                          {"validation_samples", figures.samples},
-                          {"best", std::int64_t{report.best}}};
+  MetricsFields fields = {
+      {"step", report.step},
+      {"samples", report.samples},
+      {"epoch", report.epoch},
+      {"validation_count", figures.count},
+      {"validation_elbo", figures.elbo},
+      {"validation_reconstruction", figures.reconstruction},
+      {"validation_kl", figures.kl},
+      {likelihood_key("validation_log_likelihood", figures.given_c), figures.log_likelihood},
+      {"validation_samples", figures.samples},
+      {"best", std::int64_t{report.best}}};
   if (report.average) {
     fields.insert(fields.end(),
                   {{"validation_average_elbo", report.average->elbo},
                    {"validation_average_reconstruction", report.average->reconstruction},
                    {"validation_average_kl", report.average->kl},
-                   {"validation_average_log_likelihood", report.average->log_likelihood}});
+                   {likelihood_key("validation_average_log_likelihood", figures.given_c),
+                    report.average->log_likelihood}});
   }
   append(fields, {});
   tell(epochs_.validation(report));

@@ -18,10 +18,14 @@ constexpr char kBest[] = "best.safetensors";
 
 Json to_json(const ValidationReport& report) {
   const Figures& figures = report.figures;
-  return {{"step", report.step},   {"samples", report.samples},
-          {"epoch", report.epoch}, {"count", figures.count},
-          {"elbo", figures.elbo},  {"reconstruction", figures.reconstruction},
-          {"kl", figures.kl},      {"log_likelihood", figures.log_likelihood}};
+  return {{"step", report.step},
+          {"samples", report.samples},
+          {"epoch", report.epoch},
+          {"count", figures.count},
+          {"elbo", figures.elbo},
+          {"reconstruction", figures.reconstruction},
+          {"kl", figures.kl},
+          {likelihood_key("log_likelihood", figures.given_c), figures.log_likelihood}};
 }
 
 // A figure that has no meaning for the model is NaN, and null in JSON.
@@ -38,7 +42,9 @@ ValidationReport validation_from_json(const Json& json) {
   report.figures.elbo = figure_from_json(json.at("elbo"));
   report.figures.reconstruction = figure_from_json(json.at("reconstruction"));
   report.figures.kl = figure_from_json(json.at("kl"));
-  report.figures.log_likelihood = figure_from_json(json.at("log_likelihood"));
+  report.figures.given_c = json.contains(likelihood_key("log_likelihood", true));
+  report.figures.log_likelihood =
+      figure_from_json(json.at(likelihood_key("log_likelihood", report.figures.given_c)));
   report.best = true;
   return report;
 }

@@ -104,6 +104,19 @@ TEST(FiguresJson, HoldsEveryFigureOfADensity) {
   EXPECT_EQ(json.at("about").at("seed"), 1);
 }
 
+// A likelihood of x given c has a name of its own, so that nothing takes it for one of x.
+TEST(FiguresJson, NamesWhatIsOfXGivenC) {
+  const Observation observation({}, {{4, 4}, ValueType::kUint8}, "gaussian");
+  Figures figures = some_figures();
+  figures.given_c = true;
+  const auto json = to_json(figures, observation, {});
+  EXPECT_EQ(json.at("log_likelihood_given_c"), 1.75);
+  EXPECT_NEAR(json.at("bits_per_dim_given_c").get<double>(), 7.84220523, 1e-8);
+  EXPECT_FALSE(json.contains("log_likelihood"));
+  EXPECT_FALSE(json.contains("bits_per_dim"));
+  EXPECT_TRUE(json.at("about").contains("given_c"));
+}
+
 TEST(FiguresJson, ClaimsNoLikelihoodForBernoulliOnGrey) {
   const Observation observation({"raw", "auto"}, {{4, 4}, ValueType::kUint8}, "bernoulli");
   const auto json = to_json(some_figures(), observation, {});

@@ -23,6 +23,11 @@ std::shared_ptr<Prior> categorical(std::vector<std::int64_t> categories, double 
 
 torch::Tensor logits() { return torch::tensor({{0.5, -1.0, 2.0, 0.3, -0.4}}, torch::kDouble); }
 
+TEST(CategoricalPrior, IsCalledWhatItIs) {
+  EXPECT_EQ(categorical({10})->summary(), "1 latent of 10 values");
+  EXPECT_EQ(categorical({3, 2})->summary(), "2 latents of 3, 2 values");
+}
+
 TEST(CategoricalPosterior, ProbabilitiesAreThoseOfTheLogits) {
   const Categorical q(logits(), {3, 2}, 0.5);
   const double first = std::exp(0.5) + std::exp(-1.0) + std::exp(2.0);

@@ -34,6 +34,7 @@ const NoiseKey kKey{1, Purpose::kPosterior};
 TEST(ProductPrior, CarsAreACategoryAndTwoNumbers) {
   const auto prior = product({"categorical 183", "uniform 2"});
   EXPECT_EQ(prior->latent(), 185);
+  EXPECT_EQ(prior->summary(), "1 latent of 183 values and 2 latents");
   EXPECT_EQ(prior->posterior_parameters(), 187);
   const auto z = prior->sample({1, Purpose::kSampling}, indices_up_to(4), 0, {}, torch::kFloat);
   EXPECT_TRUE((z.slice(1, 0, 183).sum(1) == 1).all().item<bool>());

@@ -33,6 +33,17 @@ TEST(TrainingRecord, KeepsFiguresWithoutMeaning) {
   EXPECT_EQ(record.best->figures.log_likelihood, -12.5);
 }
 
+TEST(TrainingRecord, KeepsWhetherALikelihoodIsOfXGivenC) {
+  Figures figures;
+  figures.log_likelihood = -12.5;
+  figures.given_c = true;
+  const auto json = to_json(record_with_best(figures));
+  EXPECT_FALSE(json["best"].contains("log_likelihood"));
+  const auto best = training_record_from_json(json).best;
+  EXPECT_TRUE(best->figures.given_c);
+  EXPECT_EQ(best->figures.log_likelihood, -12.5);
+}
+
 TEST(TrainingRecord, RefusesABestWithoutItsFigures) {
   auto json = to_json(record_with_best({}));
   json["best"].erase("log_likelihood");
