@@ -114,7 +114,10 @@ std::string to_text(const Figures& figures, const Observation& observation) {
   if (!std::isnan(figures.elbo))
     text += line("ELBO", figures.elbo, figures.given_c ? "of x given c" : "");
   if (!std::isnan(figures.log_likelihood)) text += likelihood_lines(figures, drawn);
-  for (const auto& [figure, value] : figures.own) text += line(figure.name, value, figure.what);
+  for (const auto& [figure, value] : figures.own) {
+    text += line(figure.name, value,
+                 std::isinf(value) ? figure.what + ": " + figure.why_infinite : figure.what);
+  }
   if (!figures.missing_reason.empty()) text += "  " + figures.missing_reason + "\n";
   if (std::isnan(figures.log_likelihood)) return text;
   if (const auto bits = observation.bits_per_dim(figures.log_likelihood)) {

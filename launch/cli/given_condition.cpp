@@ -1,5 +1,6 @@
 #include "launch/cli/given_condition.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -8,6 +9,11 @@
 #include "base/text.h"
 
 namespace elbow {
+namespace {
+
+constexpr std::size_t kMostNamed = 20;
+
+}  // namespace
 
 void require_condition(const std::vector<double>& given, const Conditioning& conditioning) {
   if (conditioning.size() == 0) {
@@ -23,11 +29,18 @@ void require_condition(const std::vector<double>& given, const Conditioning& con
   }
   if (conditioning.is_classes()) {
     const double label = given.front();
+    const std::vector<std::int64_t> met = conditioning.met();
     const bool known = label >= 0 && label < static_cast<double>(conditioning.size()) &&
                        label == std::floor(label);
-    if (given.size() == 1 && known) return;
-    throw ConfigError(fmt::format("--condition {}: the model knows the classes 0 to {}",
-                                  fmt::join(given, ","), conditioning.size() - 1));
+    if (given.size() != 1 || !known) {
+      throw ConfigError(fmt::format("--condition {}: the model knows the classes 0 to {}",
+                                    fmt::join(given, ","), conditioning.size() - 1));
+    }
+    if (std::binary_search(met.begin(), met.end(), static_cast<std::int64_t>(label))) return;
+    throw ConfigError(fmt::format(
+        "--condition {}: the model was trained on no sample of this class, but on those of {}",
+        label, fmt::join(std::span(met).first(std::min(met.size(), kMostNamed)), ", ") +
+                   (met.size() > kMostNamed ? ", ..." : "")));
   }
   if (static_cast<std::int64_t>(given.size()) == conditioning.size()) return;
   throw ConfigError(fmt::format("--condition {}: the model is conditioned on {}, and {} given",
@@ -43,10 +56,11 @@ torch::Tensor labels_of(std::span<const std::int64_t> indices, const std::vector
     const torch::Tensor row = torch::tensor(given, torch::kDouble).unsqueeze(0);
     return row.expand({count, row.size(1)}).contiguous();
   }
+  const std::vector<std::int64_t> met = conditioning.met();
   torch::Tensor classes = torch::empty({count, 1}, torch::kDouble);
   auto* value = classes.data_ptr<double>();
   for (const std::int64_t index : indices) {
-    *value++ = static_cast<double>(index % conditioning.size());
+    *value++ = static_cast<double>(met[static_cast<std::size_t>(index) % met.size()]);
   }
   return classes;
 }

@@ -29,10 +29,12 @@ struct SampleArguments {
 
 // Classes in turn stand in columns.
 GridStyle style(const SampleArguments& arguments, const Conditioning& conditioning) {
-  constexpr std::int64_t kMostColumns = 20;
+  constexpr std::ptrdiff_t kMostColumns = 20;
   GridStyle style;
   const bool in_turn = conditioning.is_classes() && arguments.condition.empty();
-  if (in_turn) style.columns = static_cast<int>(std::min(kMostColumns, conditioning.size()));
+  if (in_turn) {
+    style.columns = static_cast<int>(std::min(kMostColumns, std::ssize(conditioning.met())));
+  }
   return style;
 }
 

@@ -16,6 +16,8 @@ with h5py.File("d.h5", "w") as f:
     f["binary"] = (bytes_ > 127).astype(numpy.uint8)
     f["labels"] = numpy.arange(n) % 3
     f["five"] = numpy.arange(n) % 5
+    f["gaps"] = numpy.arange(n) % 2 * 3 + 1
+    f["codes"] = numpy.where(numpy.arange(n) % 2, 3, 60000)
     f["vectors"] = f["floats"][:].reshape(n, 48)
     f["other"] = bytes_[:, :, :7]
     broken = f["floats"][:]
@@ -98,6 +100,17 @@ expect 0 "$elbow" train --run ten --data.train d.h5:/floats --data.values raw --
   --model.categories '[10]' --model.widths '[4]' --dry-run
 says "vae, 1 latent of 10 values"
 
+# Classes 1 and 4: none else is drawn, and of others nothing is said without the reason.
+train gaps --data.train d.h5:/bytes --data.labels d.h5:/gaps --model.kind cvae
+says "has 2 classes among the samples to train on, numbered up to 4: of the other 3 the model learns nothing"
+expect 0 "$elbow" sample gaps --count 5 --output gaps.h5
+expect 0 /usr/bin/python3 -c 'import h5py; assert list(h5py.File("gaps.h5")["labels"]) == [1, 4, 1, 4, 1]'
+expect 2 "$elbow" sample gaps --condition 3
+says "--condition 3: the model was trained on no sample of this class, but on those of 1, 4"
+expect 0 "$elbow" evaluate gaps --data d.h5:/bytes --labels d.h5:/five --samples 2 --output gaps.json
+says "log p(x, c): p(c) is 0 of a class that training never met"
+grep -q '"no_log_joint": "p(c) is 0' gaps.json || fail "log_joint is null without a reason"
+
 # Pictures.
 for command in "sample vae" "sample cvae --count 9 --draw" "traverse cvae --condition 1" "traverse product" \
   "traverse lord --data d.h5:/bytes --index 8 --latents 2,0" "sample lord --condition 1" \
@@ -134,6 +147,8 @@ mkdir folder.h5
 refuses 1 "it is a folder" "$elbow" encode vae --data d.h5:/floats --output folder.h5
 refuses 3 "holds a NaN or an infinity; repair it, or leave such samples out with --nan skip" \
   ranks 2 encode vae --data d.h5:/broken --block 8 --output nan.h5
+refuses 3 "d.h5:/codes has 2 classes among the samples to train on, numbered up to 60000: number them from 0 to 1" \
+  ranks 2 train --run codes --data.train d.h5:/bytes --data.labels d.h5:/codes --model.kind cvae
 # A value that every sample lacks: with such samples left out nothing remains.
 lacking=(--data.train d.h5:/missing --data.nan skip)
 refuses 3 "each of the 193 samples of d.h5:/missing that were read holds a NaN" "$elbow" train --run lost "${lacking[@]}"

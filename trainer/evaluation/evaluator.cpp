@@ -242,7 +242,10 @@ nlohmann::ordered_json to_json(const Figures& figures, const Observation& observ
       {"effective_sample_size", claimed(figures.effective_sample_size)},
       {likelihood_key("bits_per_dim", figures.given_c),
        bits && reason.empty() ? nlohmann::ordered_json(*bits) : nlohmann::ordered_json(nullptr)}};
-  for (const auto& [figure, value] : figures.own) json[figure.name] = claimed(value);
+  for (const auto& [figure, value] : figures.own) {
+    json[figure.name] = claimed(value);
+    if (std::isinf(value)) about["no_" + figure.name] = figure.why_infinite;
+  }
   json["about"] = std::move(about);
   return json;
 }

@@ -52,6 +52,14 @@ std::int64_t Conditioning::size() const {
   return static_cast<std::int64_t>(is_classes() ? counts_.size() : mean_.size());
 }
 
+std::vector<std::int64_t> Conditioning::met() const {
+  std::vector<std::int64_t> classes;
+  for (std::size_t k = 0; k < counts_.size(); ++k) {
+    if (counts_[k] > 0) classes.push_back(static_cast<std::int64_t>(k));
+  }
+  return classes;
+}
+
 torch::Tensor Conditioning::log_frequency() const {
   const torch::Tensor counts = torch::tensor(counts_, torch::kDouble);
   return (counts / counts.sum()).log();

@@ -26,6 +26,9 @@ class Conditioning {
 
   std::int64_t size() const;  // C: entries of c; 0 without condition
   bool is_classes() const { return !counts_.empty(); }
+  // The classes that training met, ascending: of others a model has learned nothing. Empty for
+  // values.
+  std::vector<std::int64_t> met() const;
   // log p(c), [K] in double; minus infinity for a class that was never met.
   torch::Tensor log_frequency() const;
 

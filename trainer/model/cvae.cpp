@@ -37,10 +37,11 @@ BlockFigures Cvae::evaluate(const Shard& shard, const Estimation& estimation,
 
 std::vector<OwnFigure> Cvae::own_figures(const Estimation& estimation) const {
   if (!conditioning_.is_classes()) return {};
-  std::vector<OwnFigure> own = {{"log_joint", "log p(x, c)"}};
+  const std::string unmet = "p(c) is 0 of a class that training never met, and a sample has one";
+  std::vector<OwnFigure> own = {{"log_joint", "log p(x, c)", unmet}};
   if (estimation.marginal) {
     own.push_back({"log_marginal", "log p(x), over all classes"});
-    own.push_back({"log_class", "log p(c | x)"});
+    own.push_back({"log_class", "log p(c | x)", unmet});
     own.push_back({"accuracy", "share of samples whose class is the likeliest"});
   }
   return own;

@@ -68,6 +68,7 @@ struct BlockFigures {
 struct OwnFigure {
   std::string name;  // "log_joint"
   std::string what;  // "log p(x, c)", for a person
+  std::string why_infinite = "";  // where its mean may be infinite
 };
 
 // What is shown of p(x | z).

@@ -92,6 +92,21 @@ void visit_labels(TrainingSet& set, const std::function<void(std::span<const dou
   }
 }
 
+// Labels that are numbers of something else make classes of which nearly all are empty.
+void require_numbered(const Conditioning& classes, const std::string& labels) {
+  constexpr std::int64_t kManyClasses = 100;
+  constexpr std::int64_t kMostPerMet = 10;
+  const std::int64_t met = std::ssize(classes.met());
+  if (met == classes.size()) return;
+  const std::string found = fmt::format("{} has {} among the samples to train on, numbered up to {}",
+                                        labels, met == 1 ? "1 class" : fmt::format("{} classes", met),
+                                        classes.size() - 1);
+  if (classes.size() > kManyClasses && classes.size() > kMostPerMet * met) {
+    throw DataError(fmt::format("{}: number them from 0 to {}", found, met - 1));
+  }
+  log::warning("{}: of the other {} the model learns nothing", found, classes.size() - met);
+}
+
 Conditioning count_classes(TrainingSet& set) {
   constexpr double kMostClasses = 65536;
   std::vector<std::int64_t> counts;
@@ -113,7 +128,9 @@ Conditioning count_classes(TrainingSet& set) {
     if (index >= counts.size()) counts.resize(index + 1, 0);
     ++counts[index];
   });
-  return Conditioning::classes(std::move(counts));
+  Conditioning classes = Conditioning::classes(std::move(counts));
+  require_numbered(classes, set.labels()->name());
+  return classes;
 }
 
 Conditioning standardise_labels(TrainingSet& set) {

@@ -117,6 +117,16 @@ TEST(FiguresJson, NamesWhatIsOfXGivenC) {
   EXPECT_TRUE(json.at("about").contains("given_c"));
 }
 
+TEST(FiguresJson, SaysWhyAFigureIsInfinite) {
+  const Observation observation({}, {{4, 4}, ValueType::kUint8}, "gaussian");
+  Figures figures = some_figures();
+  figures.own = {{{"log_joint", "log p(x, c)", "p(c) is 0"},
+                  -std::numeric_limits<double>::infinity()}};
+  const auto json = to_json(figures, observation, {});
+  EXPECT_TRUE(json.at("log_joint").is_null());
+  EXPECT_EQ(json.at("about").at("no_log_joint"), "p(c) is 0");
+}
+
 TEST(FiguresJson, ClaimsNoLikelihoodForBernoulliOnGrey) {
   const Observation observation({"raw", "auto"}, {{4, 4}, ValueType::kUint8}, "bernoulli");
   const auto json = to_json(some_figures(), observation, {});

@@ -39,6 +39,7 @@ TEST(Conditioning, ClassesAreOneOfK) {
   EXPECT_NEAR(log_frequency[0].item<double>(), std::log(0.75), 1e-15);
   EXPECT_EQ(log_frequency[1].item<double>(), -std::numeric_limits<double>::infinity());
   EXPECT_EQ(classes.summary(), "3 classes");
+  EXPECT_EQ(classes.met(), (std::vector<std::int64_t>{0, 2}));
 }
 
 TEST(Conditioning, ValuesAreStandardised) {
