@@ -17,11 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct EncodeArguments {
-  UseArguments use;
-  std::string nan = "stop";
-};
-
 // Columns of a block, [B, ...] each.
 struct Codes {
   std::vector<std::string> names;
@@ -73,11 +68,11 @@ void say(const std::vector<std::string>& names, std::int64_t count, std::int64_t
   print(text);
 }
 
-void run_encode(const EncodeArguments& arguments, Communicator& comm) {
-  const UsedModel model = use_model(comm, arguments.use);
+void run_encode(const UseArguments& arguments, Communicator& comm) {
+  const UsedModel model = use_model(comm, arguments);
   const GivenData& given = *model.given;
   const fs::path output =
-      arguments.use.output.empty() ? model.paths.root / "codes.h5" : fs::path(arguments.use.output);
+      arguments.output.empty() ? model.paths.root / "codes.h5" : fs::path(arguments.output);
   const std::int64_t count = given.data.size();
   std::unique_ptr<Table> table;
   const std::optional<DataSet>& labels = given.labels ? given.labels : given.other_labels;
@@ -86,13 +81,13 @@ void run_encode(const EncodeArguments& arguments, Communicator& comm) {
     require_table(output);
     if (comm.rank() != 0) return;
     require_writable(output);
-    table = std::make_unique<Table>(output, count, model.about(arguments.use));
+    table = std::make_unique<Table>(output, count, model.about(arguments));
   });
   std::vector<std::string> names;
   std::int64_t lost = 0;
   const auto compute = [&](const Batch& batch) {
     if (arguments.nan == "stop") {
-      refuse_not_finite(batch, given.data, ", or leave such samples out with --nan skip");
+      refuse_not_finite(batch, given.data, ", or leave such samples out with --data.nan skip");
     }
     Codes codes = encode(model, batch, labels ? &*labels : nullptr);
     names = codes.names;
@@ -103,14 +98,14 @@ void run_encode(const EncodeArguments& arguments, Communicator& comm) {
     table->add(names, rows);
   };
   for_each_block_shown(
-      {comm, first_samples(count), arguments.use.block, &given.data, labels ? &*labels : nullptr},
+      {comm, first_samples(count), arguments.block, &given.data, labels ? &*labels : nullptr},
       "encoding", compute, sink);
   together(comm, [&] {
     if (comm.rank() != 0) return;
     if (lost == count) {
-      throw DataError(fmt::format(
-          "every sample of {} holds a NaN or an infinity: there is nothing to encode",
-          given.data.name()));
+      throw DataError(
+          fmt::format("every sample of {} holds a NaN or an infinity: there is nothing to encode",
+                      given.data.name()));
     }
     table->finish();
     say(names, count, lost, given.data.name(), output);
@@ -120,21 +115,17 @@ void run_encode(const EncodeArguments& arguments, Communicator& comm) {
 }  // namespace
 
 void add_encode_command(CLI::App& program, Action& action) {
-  auto arguments = std::make_shared<EncodeArguments>();
+  auto arguments = std::make_shared<UseArguments>();
   CLI::App* command = program.add_subcommand(
       "encode",
       "Write the codes of a data set to an HDF5 file: /mean and /deviation of q(z | x), a row for\n"
       "each sample, in their order, with /labels where --labels are given: 'elbow report' shows\n"
       "classes in colours. The same bytes at any number of ranks.\n\n"
       "  mpirun -n 2 elbow encode runs/first --data fashion.h5:/test/images --output codes.h5");
-  add_use_options(*command, arguments->use);
-  add_data_options(*command, arguments->use)->required();
-  command->add_option("--output", arguments->use.output, "HDF5 file [RUN/codes.h5]")
-      ->type_name("FILE");
-  command
-      ->add_option("--nan", arguments->nan,
-                   "stop at a sample with a NaN, or skip it: its code is NaN [stop]")
-      ->check(CLI::IsMember({"stop", "skip"}));
+  add_use_options(*command, *arguments);
+  add_data_options(*command, *arguments)->required();
+  command->add_option("--output", arguments->output, "HDF5 file [RUN/codes.h5]")->type_name("FILE");
+  add_nan_option(*command, *arguments, ": its code is NaN");
   command->callback([arguments, &action] {
     action = [arguments](Communicator& comm) { run_encode(*arguments, comm); };
   });

@@ -33,7 +33,6 @@ struct EvaluateArguments {
   bool marginal = false;
   std::int64_t samples = 0;  // 0: the run's
   std::string per_image;
-  std::string nan = "stop";
 };
 
 // Per-image values, [count] each, in the order of the data set.
@@ -227,7 +226,7 @@ void run_evaluate(const EvaluateArguments& arguments, Communicator& comm) {
                     .range = subject.range,
                     .options = subject.options,
                     .seed = saved.record.seed,
-                    .skip_not_finite = arguments.nan == "skip",
+                    .skip_not_finite = arguments.use.nan == "skip",
                     .conditioning = saved.file.conditioning,
                     .labels = subject.model.given->labels_or_null()};
   if (columns) {
@@ -285,8 +284,7 @@ void add_evaluate_command(CLI::App& program, Action& action) {
       ->add_option("--per-image", arguments->per_image,
                    "also write every sample's figures to this HDF5 file")
       ->type_name("FILE");
-  command->add_option("--nan", arguments->nan, "stop at a sample with a NaN, or skip it [stop]")
-      ->check(CLI::IsMember({"stop", "skip"}));
+  add_nan_option(*command, arguments->use, "");
   command->callback([arguments, &action] {
     action = [arguments](Communicator& comm) { run_evaluate(*arguments, comm); };
   });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -37,10 +38,12 @@ void require_condition(const std::vector<double>& given, const Conditioning& con
                                     fmt::join(given, ","), conditioning.size() - 1));
     }
     if (std::binary_search(met.begin(), met.end(), static_cast<std::int64_t>(label))) return;
+    const std::string named =
+        fmt::format("{}{}", fmt::join(std::span(met).first(std::min(met.size(), kMostNamed)), ", "),
+                    met.size() > kMostNamed ? ", ..." : "");
     throw ConfigError(fmt::format(
         "--condition {}: the model was trained on no sample of this class, but on those of {}",
-        label, fmt::join(std::span(met).first(std::min(met.size(), kMostNamed)), ", ") +
-                   (met.size() > kMostNamed ? ", ..." : "")));
+        label, named));
   }
   if (static_cast<std::int64_t>(given.size()) == conditioning.size()) return;
   throw ConfigError(fmt::format("--condition {}: the model is conditioned on {}, and {} given",

@@ -74,6 +74,13 @@ CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments) {
       ->type_name("DATA");
 }
 
+void add_nan_option(CLI::App& command, UseArguments& arguments, const std::string& skipped) {
+  command
+      .add_option("--data.nan,--nan", arguments.nan,
+                  fmt::format("stop at a sample with a NaN, or skip it{} [stop]", skipped))
+      ->check(CLI::IsMember({"stop", "skip"}));
+}
+
 void add_seed_option(CLI::App& command, UseArguments& arguments, const std::string& key_of) {
   command.add_option("--seed", arguments.seed, "key of " + key_of + " [the run's]")
       ->check(CLI::NonNegativeNumber)

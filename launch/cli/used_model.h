@@ -27,6 +27,7 @@ struct UseArguments {
   std::string data;               // FILE:/path; "" for none
   std::string labels;             // beside it
   std::string mismatch = "stop";  // as data.mismatch, of `data`
+  std::string nan = "stop";       // as data.nan, where a command can leave samples out
   std::string output;
   std::int64_t block = 256;
   int threads = 1;
@@ -38,6 +39,8 @@ struct UseArguments {
 void add_use_options(CLI::App& command, UseArguments& arguments);
 // --data, --labels and --data.mismatch.
 CLI::Option* add_data_options(CLI::App& command, UseArguments& arguments);
+// --data.nan, also called --nan; `skipped` says what becomes of a sample that is skipped.
+void add_nan_option(CLI::App& command, UseArguments& arguments, const std::string& skipped);
 // --seed, of what `key_of` says.
 void add_seed_option(CLI::App& command, UseArguments& arguments, const std::string& key_of);
 

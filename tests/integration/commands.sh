@@ -68,7 +68,7 @@ same cvae/codes.h5 codes-1.h5
 # What is in the files.
 expect 0 "$elbow" encode vae --data d.h5:/floats --output forwards.h5
 expect 0 "$elbow" encode vae --data d.h5:/reversed --output backwards.h5
-expect 0 "$elbow" encode vae --data d.h5:/broken --nan skip --output broken.h5
+expect 0 "$elbow" encode vae --data d.h5:/broken --data.nan skip --output broken.h5
 says "NaN in place of the codes of 1 sample with a NaN"
 expect 0 "$elbow" reconstruct vae --data d.h5:/floats --output whole.h5
 expect 0 "$elbow" reconstruct cvae "${given[@]}" --output whole-bytes.h5
@@ -145,7 +145,7 @@ refuses 2 "name it F.h5" "$elbow" encode vae --data d.h5:/floats --output codes.
 refuses 1 "No such file or directory; choose another --output" "$elbow" encode vae --data d.h5:/floats --output absent/c.h5
 mkdir folder.h5
 refuses 1 "it is a folder" "$elbow" encode vae --data d.h5:/floats --output folder.h5
-refuses 3 "holds a NaN or an infinity; repair it, or leave such samples out with --nan skip" \
+refuses 3 "holds a NaN or an infinity; repair it, or leave such samples out with --data.nan skip" \
   ranks 2 encode vae --data d.h5:/broken --block 8 --output nan.h5
 refuses 3 "d.h5:/codes has 2 classes among the samples to train on, numbered up to 60000: number them from 0 to 1" \
   ranks 2 train --run codes --data.train d.h5:/bytes --data.labels d.h5:/codes --model.kind cvae
@@ -158,6 +158,11 @@ refuses 3 "nothing to evaluate" ranks 2 train --run lost3 --data.train d.h5:/flo
 refuses 3 "nothing to evaluate" ranks 2 evaluate vae --data d.h5:/missing --nan skip --output lost.json
 refuses 3 "nothing to encode" ranks 2 encode vae --data d.h5:/missing --nan skip --output lost.h5
 [[ ! -e lost.json && ! -e lost.h5 ]] || fail "figures of nothing were written"
+# The remedy that is named, where it is named.
+refuses 3 "or leave such samples out with --data.nan skip" ranks 2 evaluate vae --data d.h5:/broken --samples 2 --output b.json
+expect 0 ranks 2 evaluate vae --data d.h5:/broken --samples 2 --output b.json --data.nan skip
+says "1 sample left out"
+refuses 2 "--labels FILE:/path is missing" "$elbow" evaluate lord --data d.h5:/bytes
 refuses 3 "absent.h5" ranks 2 encode vae --data absent.h5:/floats
 refuses 3 "knows the classes 0 to 2" ranks 2 encode cvae --data d.h5:/bytes --labels d.h5:/five --output no.h5
 refuses 3 "knows the classes 0 to 2" ranks 2 evaluate cvae --data d.h5:/bytes --labels d.h5:/five --samples 2
