@@ -147,6 +147,7 @@ void RunSession::end(TrainingEnd end, TrainingState& state) {
 }
 
 void RunSession::fail(const std::string& reason) {
+  if (reporter_) reporter_->finish();
   try {
     directory_.end_session(reason, false, {});
   } catch (const Error& error) {

@@ -14,6 +14,7 @@
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
 #include "launch/cli/program_facts.h"
+#include "launch/cli/run_room.h"
 #include "launch/cli/run_session.h"
 #include "launch/cli/signals.h"
 #include "launch/cli/training_text.h"
@@ -65,8 +66,10 @@ class TrainCommand {
     prepare();
     if (arguments_.dry_run) {
       return print(
-          plan_text(configuration_, *procedure_, model_->observation, *set_, comm_.size()));
+          plan_text(configuration_, *procedure_, model_->observation, *set_, comm_.size()) +
+          fmt::format("disk      {}\n", room_text(room(), arguments_.run)));
     }
+    require_one_directory();
     begin();
     try {
       end(train_and_report(nccl ? *nccl : comm_));
@@ -197,6 +200,18 @@ class TrainCommand {
     return {set_->order().size(), configuration_.training, procedure_->stages().size()};
   }
 
+  RunRoom room() const { return room_of_run(configuration_, *procedure_, *set_); }
+
+  // The ranks' own files (rows of samples, the record of samples) belong into one directory.
+  void require_one_directory() {
+    if (procedure_->row_width() == 0 && !arguments_.record_samples) return;
+    const std::string holder =
+        broadcast_text(comm_, coordinates() ? session_->lease().holder() : "", 0);
+    together(comm_, [&] {
+      if (!coordinates()) require_lease_of(paths().root, holder);
+    });
+  }
+
   // What a user's own networks are known by; "" without.
   std::string own_networks() const {
     return configuration_.model.encoder_hash + configuration_.model.decoder_hash;
@@ -216,6 +231,7 @@ class TrainCommand {
   void begin() {
     together(comm_, [&] {
       if (session_) {
+        if (state_->record().step < course().steps()) require_room(room(), paths().root);
         session_->begin(configuration_, table_.to_toml(), about(), *model_, *state_, course(),
                         comm_.size());
       }
@@ -343,20 +359,24 @@ class TrainCommand {
     return model_->conditioning.size() > 0 ? labels : nullptr;
   }
 
+  // A run is finished, or stopped in good order, when its last state is on disk: the parameters
+  // alone are not all of it.
   void end(TrainingEnd end) {
+    const std::string how_far =
+        fmt::format("after {} of {} steps", state_->record().step, course().steps());
+    if (!last_problem_.empty()) {
+      throw SharedError(fmt::format(
+          "the run is not finished: its state {} could not be saved: {}; once that is mended, the "
+          "same command resumes it from what was saved before",
+          how_far, last_problem_));
+    }
     together(comm_, [&] {
       if (session_) session_->end(end, *state_);
     });
     if (is_finished(end)) return;
-    const std::string how_far = fmt::format("{} after {} of {} steps", end_text(end),
-                                            state_->record().step, course().steps());
-    if (!last_problem_.empty()) {
-      throw SharedError(
-          fmt::format("{}, but the state could not be saved: {}", how_far, last_problem_));
-    }
     throw SharedError(
-        fmt::format("{}; the state is saved in {}, and the same command goes on from there",
-                    how_far, arguments_.run),
+        fmt::format("{} {}; the state is saved in {}, and the same command goes on from there",
+                    end_text(end), how_far, arguments_.run),
         ExitCode::kStopped);
   }
 

@@ -13,8 +13,9 @@
  *   FAULT_PACE=MS        pause after each write to metrics.jsonl: the steps then are slower than
  *                        the checkpoints, and the calls come in the same order every time
  *   FAULT_SLOW=MS        pause before each call under .../checkpoints
+ *   FAULT_FREE=BYTES     what the disk of the folder is said to have left
  *   FAULT_NO_LOCKS=1     file locks are granted to everybody, as where those of another host are
- * not seen
+ *                        not seen
  *
  * Counted: open for writing, write, fsync, close of what was open for writing, ftruncate, rename,
  * unlink, rmdir, mkdir, in all their forms. What the C library calls by itself (fopen: the log) is
@@ -31,6 +32,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -318,6 +320,22 @@ ON_NAME(rename, "rename", 0, AT_FDCWD, (const char* file, const char* to), NAME_
 ON_NAME(renameat, "rename", 0, folder,
         (int folder, const char* file, int to_folder, const char* to), TWO_FOLDERS,
         (folder, file, to_folder, to))
+
+/* The folder may not be there yet: then its parent is asked. */
+int statvfs(const char* file, struct statvfs* space) {
+  REAL(int, statvfs, const char*, struct statvfs*);
+  const int outcome = real(file, space);
+  const char* const free = getenv("FAULT_FREE");
+  char path[PATH_SIZE];
+  if (outcome != 0 || !active() || free == NULL || !absolute(AT_FDCWD, file, path)) return outcome;
+  const size_t length = strlen(path);
+  const int parent = strncmp(settings.under, path, length) == 0 && settings.under[length] == '/';
+  if (is_under(path) || parent) {
+    space->f_frsize = 1;
+    space->f_bavail = (fsblkcnt_t)strtoull(free, NULL, 10);
+  }
+  return outcome;
+}
 
 int flock(int fd, int operation) {
   REAL(int, flock, int, int);

@@ -31,6 +31,20 @@ std::string boot_id() {
                     : id;  // where there is no such file, a host's name must do
 }
 
+// A holder as text: equal for equal leases, and for those alone.
+std::string holder_text(std::int64_t generation, const std::string& host, std::int64_t process) {
+  return fmt::format("process {} on host {}, generation {}", process, host, generation);
+}
+
+bool is_held_by(const fs::path& root, const std::string& holder) {
+  try {
+    const auto record = read_lease(root);
+    return record && holder_text(record->generation, record->host, record->process) == holder;
+  } catch (const CheckpointError&) {
+    return false;  // what it is of another job may be unreadable
+  }
+}
+
 }  // namespace
 
 fs::path lease_path(const fs::path& root) { return root / "lease.json"; }
@@ -49,6 +63,23 @@ std::optional<LeaseRecord> read_lease(const fs::path& root) {
   } catch (const nlohmann::json::exception&) {
     throw CheckpointError(fmt::format(
         "{} is damaged: remove it if no job is training in this directory", path.string()));
+  }
+}
+
+void require_lease_of(const fs::path& root, const std::string& holder) {
+  constexpr std::chrono::seconds kLongestCached{60};  // of NFS, by default
+  constexpr std::chrono::milliseconds kPause{200};
+  const bool same_host =
+      holder.find(fmt::format(" on host {},", this_process().host)) != std::string::npos;
+  const auto until = std::chrono::steady_clock::now() + (same_host ? kPause : kLongestCached);
+  while (!is_held_by(root, holder)) {
+    if (std::chrono::steady_clock::now() >= until) {
+      throw CheckpointError(fmt::format(
+          "the directory {} is not the run directory that rank 0 has opened ({}): give every rank "
+          "the same --run, in a place that all hosts share",
+          root.string(), holder));
+    }
+    std::this_thread::sleep_for(kPause);
   }
 }
 
@@ -85,6 +116,10 @@ Lease::~Lease() {
   } catch (const Error& error) {
     log::warning("{}", error.what());
   }
+}
+
+std::string Lease::holder() const {
+  return holder_text(generation_, this_process().host, ::getpid());
 }
 
 void Lease::wait_for_other_host() const {

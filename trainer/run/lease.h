@@ -39,6 +39,11 @@ std::filesystem::path lock_path(const std::filesystem::path& root);
 // Nothing where no job has held the directory. Throws CheckpointError naming the file.
 std::optional<LeaseRecord> read_lease(const std::filesystem::path& root);
 
+// For a process that works for the holder, as `holder` from Lease::holder(): throws CheckpointError
+// unless `root`, as this process sees it, is the directory that is held. On another host than the
+// holder's a network file system may show it only after a while, which is waited for.
+void require_lease_of(const std::filesystem::path& root, const std::string& holder);
+
 // Held for its lifetime, renewed by a thread of its own. Every job that takes a directory over
 // raises its generation, so that one left over from before finds out that it has lost it.
 //
@@ -54,6 +59,8 @@ class Lease {
   Lease& operator=(const Lease&) = delete;
 
   std::int64_t generation() const { return generation_; }
+  // Who holds it: a text for require_lease_of().
+  std::string holder() const;
   // Throws CheckpointError when another job has taken the directory over. Any thread may ask.
   void require_held() const;
 

@@ -37,6 +37,7 @@ class Loop {
 
   TrainingEnd run() {
     state_.share(job_.comm);
+    note_saved();
     compare_replicas();
     if (job_.procedure.row_width() > 0) make_row_table();
     TrainingEnd end = run_stage();
@@ -300,6 +301,13 @@ class Loop {
       for (StateFile& file : table_->files()) files.push_back(std::move(file));
     }
     job_.checkpoints->begin(std::move(manifest), std::move(files));
+  }
+
+  // What a run resumes from is on disk, unless a validation that is due will change it.
+  void note_saved() {
+    if (state_.resumed_from().empty() || record_.validation_due) return;
+    saved_step_ = record_.step;
+    saved_well_ = true;
   }
 
   // The state as it is now, on disk.
