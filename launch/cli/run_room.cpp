@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/interval.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "trainer/model/model.h"

@@ -54,7 +54,7 @@ std::vector<Evaluation> read_evaluations(const fs::path& root, RunSummary& run) 
 std::string evaluation_text(const Json& json) {
   std::vector<std::string> parts;
   for (const bool given_c : {false, true}) {
-    const auto value = find_number(json, likelihood_key("log_likelihood", given_c));
+    const auto value = find_number(json, likelihood_key("log_likelihood", given_c).c_str());
     if (!value) continue;
     const auto error = find_number(json, "standard_error");
     parts.push_back(fmt::format("{} {:.2f} nats{}", likelihood_text(given_c), *value,

@@ -34,8 +34,8 @@ std::optional<RunFigures> figures_of(const Json& json) {
   figures.elbo = find_number(json, validation ? "validation_elbo" : "elbo");
   if (validation) {
     figures.given_c = json.contains(likelihood_key("validation_log_likelihood", true));
-    figures.log_likelihood =
-        find_number(json, likelihood_key("validation_log_likelihood", figures.given_c));
+    const std::string key = likelihood_key("validation_log_likelihood", figures.given_c);
+    figures.log_likelihood = find_number(json, key.c_str());
   }
   const auto time = json.find("time");
   if (time != json.end()) figures.seconds = find_number(*time, "seconds").value_or(0);

@@ -15,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kBetweenLines(1);
 
 std::string nats_text(double value) {
-  return fmt::format(std::abs(value) < 1e6 ? "{:.2f}" : "{:.4g}", value);
+  return std::abs(value) < 1e6 ? fmt::format("{:.2f}", value) : fmt::format("{:.4g}", value);
 }
 
 // "epoch  3/20"
