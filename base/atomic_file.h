@@ -22,6 +22,7 @@ class NewFile {
 
   void write(std::string_view bytes);
   void finish();  // fsync, close
+  const std::filesystem::path& path() const { return path_; }
 
  private:
   [[noreturn]] void fail(int error_number);
@@ -35,6 +36,10 @@ class NewFile {
 // Error naming the path; the old file is then as it was, and no temporary file is left.
 void write_atomically(const std::filesystem::path& path,
                       const std::function<void(NewFile&)>& content);
+
+// Something that writes as write_atomically() does, under conditions of its own.
+using AtomicWrite =
+    std::function<void(const std::filesystem::path&, const std::function<void(NewFile&)>&)>;
 
 // fsync of a folder, after names in it have changed. Throws Error naming it.
 void sync_folder(const std::filesystem::path& folder);

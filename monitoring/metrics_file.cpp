@@ -8,7 +8,6 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 
 namespace elbow {
@@ -46,33 +45,33 @@ std::int64_t bytes_to_keep(const std::filesystem::path& path,
   return kept;
 }
 
-// A new file in the place of the old one: what a job that lost the run directory still appends goes
-// nowhere.
-void replace_by_beginning(const std::filesystem::path& path, std::int64_t bytes) {
-  std::ifstream old(path, std::ios::binary);
-  std::vector<char> buffer(1 << 20);
+}  // namespace
+
+MetricsFile::MetricsFile(std::filesystem::path path, const std::optional<MetricsCut>& cut,
+                         const AtomicWrite& write)
+    : path_(std::move(path)), size_(bytes_to_keep(path_, cut)) {
   try {
-    write_atomically(path, [&](NewFile& file) {
-      for (std::int64_t left = bytes; left > 0;) {
-        const auto size = std::min<std::int64_t>(left, static_cast<std::int64_t>(buffer.size()));
-        if (!old.read(buffer.data(), size)) throw Error("cannot read " + path.string());
-        file.write({buffer.data(), static_cast<std::size_t>(size)});
-        left -= size;
-      }
-    });
+    make(size_, write);
   } catch (const Error& error) {
     throw CheckpointError(error.what());
   }
 }
 
-}  // namespace
-
-MetricsFile::MetricsFile(std::filesystem::path path, const std::optional<MetricsCut>& cut)
-    : path_(std::move(path)) {
-  size_ = bytes_to_keep(path_, cut);
-  if (std::filesystem::exists(path_)) replace_by_beginning(path_, size_);
-  file_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-  if (!file_.valid()) fail("open", errno);
+// The file is opened before it has its name, so that a job that has lost the run directory appends
+// to its own for ever: never to that of the job which has it now.
+void MetricsFile::make(std::int64_t bytes, const AtomicWrite& write) {
+  std::ifstream old(path_, std::ios::binary);
+  std::vector<char> buffer(1 << 20);
+  write(path_, [&](NewFile& file) {
+    for (std::int64_t left = bytes; left > 0;) {
+      const auto size = std::min<std::int64_t>(left, static_cast<std::int64_t>(buffer.size()));
+      if (!old.read(buffer.data(), size)) throw Error("cannot read " + path_.string());
+      file.write({buffer.data(), static_cast<std::size_t>(size)});
+      left -= size;
+    }
+    file_ = Descriptor(::open(file.path().c_str(), O_RDWR | O_APPEND | O_CLOEXEC));
+    if (!file_.valid()) fail("open", errno);
+  });
 }
 
 void MetricsFile::append(const MetricsFields& figures, const MetricsFields& time) {

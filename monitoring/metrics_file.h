@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/descriptor.h"
 
 namespace elbow {
@@ -31,9 +32,11 @@ struct MetricsCut {
 // is equal byte for byte. Used by one thread.
 class MetricsFile {
  public:
-  // Creates the file, or opens it to append. A last line that a crash left without its end is
-  // dropped, and so is what is behind the cut. Throws CheckpointError naming the file.
-  explicit MetricsFile(std::filesystem::path path, const std::optional<MetricsCut>& cut = {});
+  // Makes the file, or a new one in the place of the old one with what is kept of it: a last line
+  // that a crash left without its end is dropped, and so is what is behind the cut. The new file is
+  // given its name by `write`. Throws CheckpointError naming the file.
+  explicit MetricsFile(std::filesystem::path path, const std::optional<MetricsCut>& cut = {},
+                       const AtomicWrite& write = write_atomically);
 
   // Hands the line to the system at once and whole, so that readers of the file see whole lines.
   //
@@ -44,6 +47,7 @@ class MetricsFile {
   void append(const MetricsFields& figures, const MetricsFields& time);
 
  private:
+  void make(std::int64_t bytes, const AtomicWrite& write);
   [[noreturn]] void fail(const std::string& what, int error_number);
 
   std::filesystem::path path_;

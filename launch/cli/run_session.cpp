@@ -97,25 +97,27 @@ void RunSession::begin(const Configuration& configuration, const std::string& to
   log::open_file(paths().log());
   save_model_description(paths(), model,
                          {static_cast<std::uint64_t>(configuration.training.seed),
-                          about.value("data_fingerprint", "")});
+                          about.value("data_fingerprint", "")},
+                         directory_.writer());
   // What was the best when the checkpoint was made.
   if (state.record().best) {
-    save_parameters(paths().parameters(), state.named_best());
+    save_parameters(paths().parameters(), state.named_best(), directory_.writer());
   } else {
     fs::remove(paths().parameters());
   }
   reporter_ = std::make_unique<Reporter>(
       paths().metrics(), parse_interval(configuration.metrics.every), course, ranks, state.record(),
-      checkpoint_ ? checkpoint_->manifest.record : Json());
+      checkpoint_ ? checkpoint_->manifest.record : Json(), directory_.writer());
   checkpoint_.reset();
 }
 
 void RunSession::note(const ValidationReport& report, TrainingState& state) {
   reporter_->validation(report);
   if (!report.best) return;
-  lease().require_held();
   try {
-    save_parameters(paths().parameters(), state.named_best());
+    save_parameters(paths().parameters(), state.named_best(), directory_.writer());
+  } catch (const CheckpointError&) {
+    throw;  // the lease is lost
   } catch (const Error& error) {
     log::error("{}; training goes on, and the next checkpoint will hold them", error.what());
   }
@@ -127,17 +129,19 @@ void RunSession::note(const CheckpointOutcome& outcome) const {
     return;
   }
   // No reason to lose the rest, unless another job has taken the directory over.
-  lease().require_held();
+  lease().require_not_lost();
   log::error("the checkpoint of step {} could not be written: {}; the ones before it stay",
              outcome.step, outcome.problem);
 }
 
 void RunSession::end(TrainingEnd end, TrainingState& state) {
   reporter_->finish();
-  lease().require_held();
-  save_parameters(paths().last_parameters(), state.named_parameters());
-  save_parameters(paths().parameters(), state.named_best());
-  if (state.has_average()) save_parameters(paths().average_parameters(), state.named_average());
+  const AtomicWrite write = directory_.writer();
+  save_parameters(paths().last_parameters(), state.named_parameters(), write);
+  save_parameters(paths().parameters(), state.named_best(), write);
+  if (state.has_average()) {
+    save_parameters(paths().average_parameters(), state.named_average(), write);
+  }
   const TrainingRecord& record = state.record();
   const bool finished = is_finished(end);
   directory_.end_session(end_text(end), finished, result_json(record));

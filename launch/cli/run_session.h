@@ -24,7 +24,7 @@ class RunSession {
   bool finished() const { return directory_.state() == RunState::kFinished; }
   bool goes_on() const { return checkpoint_.has_value(); }  // from a checkpoint
   const RunPaths& paths() const { return directory_.paths(); }
-  const Lease& lease() const { return directory_.lease(); }
+  Lease& lease() const { return directory_.lease(); }
 
   // Takes over the newest checkpoint, if there is one. `about` as for begin(): other data are
   // refused, other versions of the program are worth a warning.

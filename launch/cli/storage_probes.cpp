@@ -226,9 +226,9 @@ Finding probe_lock(const fs::path& folder) {
   const Descriptor first = open_file(folder / "lock");
   if (const int error = lock(first)) {
     return {"lock", errno_text(error),
-            "a run needs advisory locks (flock) to keep a second job out: mount the file system "
-            "with them (Lustre: option flock), or give a run another folder",
-            true};
+            "without advisory locks (flock) the lease alone keeps a second job out, which takes "
+            "longer: mount the file system with them (Lustre: option flock) where you can",
+            false};
   }
   const Descriptor second = open_file(folder / "lock");
   if (lock(second) != 0) return {"lock", "keeps a second job of this host out", "", false};

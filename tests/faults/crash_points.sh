@@ -73,12 +73,15 @@ after_error() {
   local text="No space left on device" options=()
   [[ $kind != EIO ]] || text="Input/output error"
   # A descriptor that is closed at the end of its owner has nothing left to lose.
-  if [[ $where != "close metrics.jsonl" && $where != "close lock" ]]; then
+  if [[ $where != "close metrics.jsonl" && $where != "close lock" && $where != "close generation-1" ]]; then
     grep -q "$text" "$folder.1" || problem "it did not say so: exit code $first_status, $(tail -n 1 "$folder.1")"
   fi
+  local unsaved="the run is not finished: its state after 10 of 10 steps could not be saved"
   case $where in
+    *staging-10*) [[ $first_status == 1 ]] || problem "exit code $first_status of a run whose last state is not saved" ;;
     *checkpoints* | "write metrics.jsonl")
-      [[ $first_status == 0 || $kind == full ]] || problem "the training did not go on: $(tail -n 1 "$folder.1")" ;;
+      [[ $first_status == 0 || $kind == full ]] || grep -q "$unsaved" "$folder.1" ||
+        problem "the training did not go on: $(tail -n 1 "$folder.1")" ;;
   esac
   ((first_status < 124)) || problem "exit code $first_status"
   if grep -q "without its metrics file" "$folder.1"; then options+=(--metrics-may-end); fi

@@ -18,13 +18,14 @@ open(f"{run}/lease.json.new", "w").write(json.dumps(lease) + "\n")
 os.rename(f"{run}/lease.json.new", f"{run}/lease.json")
 PY
 }
-# second CODE N: the same command on N ranks, while a job has its output in the file output.
+# second CODE N [FLAGS OF mpirun...]: the same command on N ranks, while a job has its output in the file output.
 second() {
-  local status=0
-  timeout 60 mpirun -q --oversubscribe --bind-to none -n "$2" "$elbow" train --config c.toml --run run \
+  local code=$1 n=$2 status=0
+  shift 2
+  timeout 60 mpirun -q --oversubscribe --bind-to none "$@" -n "$n" "$elbow" train --config c.toml --run run \
     >second 2>&1 </dev/null || status=$?
   checks=$((checks + 1))
-  [[ $status == "$1" ]] || { cat second >>output && fail "exit code $status of the second job"; }
+  [[ $status == "$code" ]] || { cat second >>output && fail "exit code $status of the second job"; }
 }
 
 # The first lives.
@@ -42,6 +43,19 @@ done
 kill -CONT "${frozen[@]}"
 wait_job
 [[ $status == 0 ]] || fail "exit code $status of the first job"
+exact run reference
+
+# So it is where there are no locks, but that only a renewal shows that the first lives.
+rm -rf run
+locks=(-x LD_PRELOAD="$FAULT_TOOLS/faults_syscalls.so" -x FAULT_UNDER="$PWD/run"
+  -x FAULT_LOCK_ERROR="$(python3 -c 'import errno; print(errno.ENOSYS)')")
+pace=250 start_job 2 run "${locks[@]}"
+wait_until "a step" eval "((\$(last_reported_step run) > 2))"
+says "run/lock cannot be locked (Function not implemented)"
+second 4 1 "${locks[@]}"
+grep -q "is training in run: wait for it" second || fail "the second job does not say why it ends"
+wait_job
+[[ $status == 0 ]] || fail "exit code $status of a job without locks"
 exact run reference
 
 # It loses the directory while it trains.
@@ -63,12 +77,14 @@ wait_job
 [[ $(field run generation) == 8 ]] || fail "the generation is $(field run generation)"
 exact run reference
 
-# A job of another host, whose locks are not seen, has stopped: a second waits, takes over, and goes on. Then the first
-# comes to again.
-rm -rf run
-start_job 2 run -x FAULT_NO_LOCKS=1
+# A job of another host, whose locks are not seen, is stopped as it renews its lease, after it has looked who holds it: a
+# second waits, takes over, and goes on. Then the first comes to again, with a lease in its hand.
+rm -rf run hit
+pace=250 start_job 2 run -x FAULT_NO_LOCKS=1 -x FAULT_RANK=0 -x FAULT_KIND=stop -x FAULT_AT=2 \
+  -x FAULT_CALL="rename lease.json.tmp-1" -x FAULT_HIT="$PWD/hit"
 first=$job
-wait_until "a checkpoint" test -e run/checkpoints/step-00000006
+wait_until "a renewal" test -e hit
+test -e run/checkpoints/step-00000006 || fail "no checkpoint before the first renewal"
 frozen=("$(process_of_rank 0)" "$(process_of_rank 1)")
 kill -STOP "${frozen[@]}"
 set_field run boot '"another kernel"'

@@ -4,8 +4,10 @@
  *   FAULT_UNDER=FOLDER   absolute, without links; nothing happens without it
  *   FAULT_RANK=R         only in this rank of an MPI job; every process when it is missing
  *   FAULT_AT=N           the call that fails, counted from 1
+ *   FAULT_CALL="CALL PATH"   only such calls count, as FAULT_LIST names them
  *   FAULT_KIND=...       kill-before, kill-after: SIGKILL before or after the call
  *                        half: SIGKILL after half of the bytes of a write
+ *                        stop: SIGSTOP before the call
  *                        ENOSPC, EIO: the call does nothing and returns the error
  *                        full: from call N on nothing can be created or written any more
  *   FAULT_LIST=FILE      a line "N CALL PATH" is appended for each call
@@ -16,6 +18,7 @@
  *   FAULT_FREE=BYTES     what the disk of the folder is said to have left
  *   FAULT_NO_LOCKS=1     file locks are granted to everybody, as where those of another host are
  *                        not seen
+ *   FAULT_LOCK_ERROR=N   asking for one fails with this number, as where there are none
  *
  * Counted: open for writing, write, fsync, close of what was open for writing, ftruncate, rename,
  * unlink, rmdir, mkdir, in all their forms. What the C library calls by itself (fopen: the log) is
@@ -45,6 +48,7 @@ static struct {
   const char* under;
   size_t under_length;
   long at;
+  const char* call;
   const char* kind;
   const char* list;
   const char* hit;
@@ -70,6 +74,7 @@ static void read_settings(void) {
   if (wanted != NULL && strcmp(wanted, rank != NULL ? rank : "0") != 0) return;
   settings.under_length = strlen(settings.under);
   settings.at = number("FAULT_AT");
+  settings.call = getenv("FAULT_CALL");
   settings.kind = getenv("FAULT_KIND") != NULL ? getenv("FAULT_KIND") : "";
   settings.list = getenv("FAULT_LIST");
   settings.hit = getenv("FAULT_HIT");
@@ -138,11 +143,14 @@ static int is_kind(const char* kind) { return strcmp(settings.kind, kind) == 0; 
 /* Counts a call. `grows`: it needs room on the disk. With FAIL, errno is set. */
 static enum Verdict judge(const char* call, const char* path, int grows) {
   if (settings.slow > 0 && strstr(path, "/checkpoints") != NULL) pause_for(settings.slow);
-  pthread_mutex_lock(&mutex);
-  const long mine = ++calls;
   char line[PATH_SIZE + 64];
   const char* below = path + settings.under_length;
-  snprintf(line, sizeof line, "%ld %s %s\n", mine, call, *below == '/' ? below + 1 : ".");
+  if (*below == '/') ++below;
+  snprintf(line, sizeof line, "%s %s", call, *below != '\0' ? below : ".");
+  if (settings.call != NULL && strcmp(settings.call, line) != 0) return GO;
+  pthread_mutex_lock(&mutex);
+  const long mine = ++calls;
+  snprintf(line, sizeof line, "%ld %s %s\n", mine, call, *below != '\0' ? below : ".");
   append_line(settings.list, line);
   const int hit = mine == settings.at;
   const int full = is_kind("full") && settings.at > 0 && mine >= settings.at && grows;
@@ -154,6 +162,7 @@ static enum Verdict judge(const char* call, const char* path, int grows) {
   if (hit && (is_kind("ENOSPC") || is_kind("EIO"))) verdict = FAIL;
   if (full) verdict = hit && strcmp(call, "write") == 0 ? SHORT : FAIL;
   pthread_mutex_unlock(&mutex);
+  if (hit && is_kind("stop")) syscall(SYS_kill, getpid(), SIGSTOP);
   errno = is_kind("EIO") ? EIO : ENOSPC;
   return verdict;
 }
@@ -339,5 +348,10 @@ int statvfs(const char* file, struct statvfs* space) {
 
 int flock(int fd, int operation) {
   REAL(int, flock, int, int);
+  const int error = active() ? (int)number("FAULT_LOCK_ERROR") : 0;
+  if (error != 0) {
+    errno = error;
+    return -1;
+  }
   return active() && number("FAULT_NO_LOCKS") != 0 ? 0 : real(fd, operation);
 }

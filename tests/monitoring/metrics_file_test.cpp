@@ -143,7 +143,7 @@ TEST_F(Metrics, FileThatCannotBeOpenedIsNamed) {
     const MetricsFile file(inside);
     FAIL();
   } catch (const CheckpointError& error) {
-    EXPECT_THAT(error.what(), AllOf(HasSubstr("cannot open"), HasSubstr(inside.string())));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("cannot write"), HasSubstr(inside.string())));
   }
 }
 

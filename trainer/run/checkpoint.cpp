@@ -182,15 +182,14 @@ void publish_checkpoint(const fs::path& checkpoints, const fs::path& staging,
   file.finish();
   sync_folder(staging);
   const fs::path place = checkpoints / checkpoint_name(manifest.step);
-  may_publish();
-  if (fs::exists(fs::symlink_status(place))) {
-    if (verifies(place)) {  // the same state, saved before
-      std::error_code ignored;
-      fs::remove_all(staging, ignored);
-      return;
-    }
-    discard(place);
+  const bool taken = fs::exists(fs::symlink_status(place));
+  if (taken && verifies(place)) {  // the same state, saved before
+    std::error_code ignored;
+    fs::remove_all(staging, ignored);
+    return;
   }
+  may_publish();
+  if (taken) discard(place);
   rename_folder(staging, place);
   sync_folder(checkpoints);
   sync_folder(checkpoints.parent_path());
@@ -253,11 +252,13 @@ std::optional<Checkpoint> load_newest_checkpoint(const fs::path& checkpoints) {
       steps.size(), checkpoints.string()));
 }
 
-void prune_checkpoints(const fs::path& checkpoints, std::int64_t keep, std::int64_t keep_every) {
+void prune_checkpoints(const fs::path& checkpoints, std::int64_t keep, std::int64_t keep_every,
+                       const std::function<void()>& may_remove) {
   const std::vector<std::int64_t> steps = list_checkpoints(checkpoints);
   for (std::size_t i = static_cast<std::size_t>(std::max<std::int64_t>(keep, 1)); i < steps.size();
        ++i) {
     if (keep_every > 0 && steps[i] % keep_every == 0) continue;
+    may_remove();
     discard(checkpoints / checkpoint_name(steps[i]));
   }
 }
@@ -270,7 +271,12 @@ void remove_leftovers(const fs::path& checkpoints) {
     const std::string name = it->path().filename().string();
     if (name.starts_with(kStaging) || name.starts_with(kDiscarded)) leftovers.push_back(it->path());
   }
-  for (const fs::path& path : leftovers) fs::remove_all(path, error);
+  for (const fs::path& path : leftovers) {
+    // Whole out of the way first: a folder that is half removed must not be published either.
+    const fs::path discarded = checkpoints / (kDiscarded + path.filename().string());
+    fs::rename(path, discarded, error);
+    fs::remove_all(error ? path : discarded, error);
+  }
 }
 
 }  // namespace elbow

@@ -54,7 +54,8 @@ std::filesystem::path staging_folder(const std::filesystem::path& checkpoints, s
 StoredFile stage_file(const std::filesystem::path& staging, const StateFile& file);
 
 // Adds the manifest and renames the folder to its place under `checkpoints`; a folder there that
-// does not verify is replaced. `may_publish` is asked at the last moment, and throws to prevent it.
+// does not verify is replaced. `may_publish` is asked before anything there changes, and throws to
+// prevent it; whoever takes the directory over from this job has called remove_leftovers() first.
 // Reads everything back and throws CheckpointError unless it verifies.
 void publish_checkpoint(const std::filesystem::path& checkpoints,
                         const std::filesystem::path& staging, const Manifest& manifest,
@@ -85,11 +86,13 @@ std::optional<Checkpoint> load_newest_checkpoint(const std::filesystem::path& ch
 
 // Removes old checkpoints: the newest `keep` stay, and those whose step is a multiple of
 // `keep_every` (0: none). The newest that verifies must be among those that stay: call it after one
-// was published.
-void prune_checkpoints(const std::filesystem::path& checkpoints, std::int64_t keep,
-                       std::int64_t keep_every);
+// was published. `may_remove` is asked before each, and throws to prevent it.
+void prune_checkpoints(
+    const std::filesystem::path& checkpoints, std::int64_t keep, std::int64_t keep_every,
+    const std::function<void()>& may_remove = [] {});
 
-// Removes what jobs that are no more left half made or half removed.
+// Removes what jobs that are no more left half made or half removed; what one that has lost the
+// directory was about to publish, it can publish no more.
 void remove_leftovers(const std::filesystem::path& checkpoints);
 
 }  // namespace elbow

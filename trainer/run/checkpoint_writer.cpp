@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/interval.h"
+#include "base/log.h"
 #include "trainer/comm/together.h"
 
 namespace elbow {
@@ -92,8 +93,19 @@ void CheckpointWriter::publish() {
   in_background([this] {
     publish_checkpoint(checkpoints_, staging_folder(checkpoints_, manifest_.step, generation_),
                        manifest_, may_publish_);
-    prune_checkpoints(checkpoints_, options_.keep, options_.keep_every);
+    prune();
   });
+}
+
+// The checkpoint is there, whatever becomes of older ones.
+void CheckpointWriter::prune() {
+  try {
+    prune_checkpoints(checkpoints_, options_.keep, options_.keep_every, may_publish_);
+  } catch (const CheckpointError&) {
+    throw;  // of may_publish_
+  } catch (const Error& error) {
+    log::warning("an old checkpoint stays: {}", error.what());
+  }
 }
 
 CheckpointOutcome CheckpointWriter::end_phase(const std::string& problem) {

@@ -66,6 +66,7 @@ class CheckpointWriter {
   void in_background(std::function<void()> work);
   void wait_idle();
   void publish();
+  void prune();
   CheckpointOutcome end_phase(const std::string& problem);
 
   Communicator& comm_;

@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <vector>
-
-#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -46,24 +43,6 @@ void remove_unfinished(const RunPaths& paths) {
   }
 }
 
-// What trainings that were killed had not renamed yet. Our own may be on its way to its name, and
-// that of an evaluation as well.
-void remove_temporaries(const fs::path& root) {
-  std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(root)) {
-    const std::string name = entry.path().filename().string();
-    const auto mark = name.rfind(".tmp-");
-    if (mark == std::string::npos || name.starts_with("evaluation") ||
-        name.ends_with(fmt::format("-{}", ::getpid())))
-      continue;
-    if (name.find_first_not_of("0123456789", mark + 5) == std::string::npos) {
-      found.push_back(entry.path());
-    }
-  }
-  std::error_code ignored;
-  for (const fs::path& path : found) fs::remove(path, ignored);
-}
-
 }  // namespace
 
 Json read_run_record(const fs::path& root) {
@@ -82,21 +61,24 @@ Json read_run_record(const fs::path& root) {
 
 RunDirectory::RunDirectory(const fs::path& root)
     : paths_{root}, created_(prepare_folder(root)), lease_(std::make_unique<Lease>(root)) {
+  // Before anything is read: a job that has lost the directory cannot publish any more.
+  remove_leftovers(paths_.checkpoints());
   if (fs::exists(paths_.record())) record_ = read_run_record(root);
-  remove_temporaries(root);
 }
 
 RunDirectory::~RunDirectory() {
   if (!created_ || !record_.is_null()) return;
+  const fs::path& root = paths_.root;
+  const auto of_lease = {lock_path(root), lease_path(root),
+                         generation_path(root, lease_->generation())};
   lease_.reset();
   std::error_code ignored;
   // What a session that could not begin has written says whose the directory is.
-  for (const auto& entry : fs::directory_iterator(paths_.root, ignored)) {
-    if (entry.path() != lock_path(paths_.root) && entry.path() != lease_path(paths_.root)) return;
+  for (const auto& entry : fs::directory_iterator(root, ignored)) {
+    if (std::find(of_lease.begin(), of_lease.end(), entry.path()) == of_lease.end()) return;
   }
-  fs::remove(lock_path(paths_.root), ignored);
-  fs::remove(lease_path(paths_.root), ignored);
-  fs::remove(paths_.root, ignored);
+  for (const fs::path& path : of_lease) fs::remove(path, ignored);
+  fs::remove(root, ignored);
 }
 
 RunState RunDirectory::state() const {
@@ -124,9 +106,8 @@ int RunDirectory::last_ranks() const {
 void RunDirectory::begin_session(const std::string& configuration, const Json& about,
                                  const SessionPlan& plan, const std::string& changed) {
   lease_->require_held();
-  remove_leftovers(paths_.checkpoints());
   if (plan.from_step == 0) remove_unfinished(paths_);
-  write_file_atomically(paths_.configuration(), configuration);
+  write_text(paths_.configuration(), configuration);
   if (record_.is_null()) {
     record_ = {{"format_version", kFormatVersion},
                {"finished", false},
@@ -153,9 +134,17 @@ void RunDirectory::end_session(const std::string& reason, bool finished, const J
   store_record();
 }
 
-void RunDirectory::store_record() {
-  lease_->require_held();
-  write_file_atomically(paths_.record(), record_.dump(2) + "\n");
+void RunDirectory::store_record() { write_text(paths_.record(), record_.dump(2) + "\n"); }
+
+void RunDirectory::write_text(const fs::path& path, const std::string& text) {
+  lease_->write(path, [&](NewFile& file) { file.write(text); });
+}
+
+AtomicWrite RunDirectory::writer() const {
+  return
+      [lease = lease_.get()](const fs::path& path, const std::function<void(NewFile&)>& content) {
+        lease->write(path, content);
+      };
 }
 
 RunPaths require_run(const fs::path& root) {

@@ -62,7 +62,9 @@ class RunDirectory {
   ~RunDirectory();
 
   const RunPaths& paths() const { return paths_; }
-  const Lease& lease() const { return *lease_; }
+  Lease& lease() const { return *lease_; }
+  // How files of this directory are written: as long as its lease is held.
+  AtomicWrite writer() const;
   RunState state() const;
   std::string stored_configuration() const;  // text of config.toml
   std::string last_reason() const;           // why the last session ended; "" when it did not say
@@ -80,6 +82,7 @@ class RunDirectory {
 
  private:
   void store_record();
+  void write_text(const std::filesystem::path& path, const std::string& text);
 
   RunPaths paths_;
   bool created_;

@@ -1,6 +1,5 @@
 #include "trainer/run/saved_model.h"
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "trainer/run/checkpoint.h"
@@ -67,12 +66,12 @@ std::filesystem::path find_parameters(const RunPaths& paths, const std::string& 
 }  // namespace
 
 void save_model_description(const RunPaths& paths, const ModelFile& model,
-                            const ModelRecord& record) {
+                            const ModelRecord& record, const AtomicWrite& write) {
   Json json = {{"format_version", kFormatVersion},
                {"seed", record.seed},
                {"data_fingerprint", record.data_fingerprint}};
   json.update(model_to_json(model));
-  write_file_atomically(paths.model(), json.dump(1) + "\n");
+  write(paths.model(), [&](NewFile& file) { file.write(json.dump(1) + "\n"); });
 }
 
 NamedTensors named_tensors(const Procedure& procedure) {
@@ -92,8 +91,12 @@ std::string content_hash(const NamedTensors& tensors) {
   return hash.hex();
 }
 
-void save_parameters(const std::filesystem::path& path, const NamedTensors& parameters) {
-  save_safetensors(path, parameters, {{"format", "pt"}});
+void save_parameters(const std::filesystem::path& path, const NamedTensors& parameters,
+                     const AtomicWrite& write) {
+  write(path, [&](NewFile& file) {
+    write_safetensors([&](std::string_view bytes) { file.write(bytes); }, parameters,
+                      {{"format", "pt"}});
+  });
 }
 
 SavedModel load_model(const RunPaths& paths, const std::string& which, const OwnNetworks& own) {

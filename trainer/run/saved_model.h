@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/atomic_file.h"
 #include "trainer/model/model.h"
 #include "trainer/model/observation.h"
 #include "trainer/model/procedure.h"
@@ -26,8 +27,9 @@ struct SavedModel {
   std::string parameters_hash;  // of the parameter file's content
 };
 
+// `write` as here and below: how the file is written.
 void save_model_description(const RunPaths& paths, const ModelFile& model,
-                            const ModelRecord& record);
+                            const ModelRecord& record, const AtomicWrite& write = write_atomically);
 
 // The procedure's parameters by name: no copies.
 NamedTensors named_tensors(const Procedure& procedure);
@@ -35,7 +37,8 @@ NamedTensors named_tensors(const Procedure& procedure);
 // Of names and values.
 std::string content_hash(const NamedTensors& tensors);
 
-void save_parameters(const std::filesystem::path& path, const NamedTensors& parameters);
+void save_parameters(const std::filesystem::path& path, const NamedTensors& parameters,
+                     const AtomicWrite& write = write_atomically);
 
 // `which`: "best" (by validation where there was one, else the last), "last" or "average". Of a run
 // that is not finished, those of the newest checkpoint that verifies. The directory may be a

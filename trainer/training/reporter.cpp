@@ -32,8 +32,9 @@ void tell(const std::string& line) {
 
 Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
                    const Course& course, int ranks, const TrainingRecord& start,
-                   const Json& earlier)
-    : metrics_(metrics, MetricsCut{start.step, start.validation_due ? "validation_elbo" : ""}),
+                   const Json& earlier, const AtomicWrite& write)
+    : metrics_(metrics, MetricsCut{start.step, start.validation_due ? "validation_elbo" : ""},
+               write),
       every_(every),
       course_(course),
       ranks_(ranks),

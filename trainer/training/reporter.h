@@ -22,9 +22,10 @@ class Reporter {
  public:
   // `every`: how often a line of metrics is written, with means over the steps since the last.
   // `start` is where this session takes the run up, `earlier` the record of that checkpoint, which
-  // to_json() was a part of; null without.
+  // to_json() was a part of; null without. `write` makes the file of metrics.
   Reporter(const std::filesystem::path& metrics, const Interval& every, const Course& course,
-           int ranks, const TrainingRecord& start, const nlohmann::ordered_json& earlier);
+           int ranks, const TrainingRecord& start, const nlohmann::ordered_json& earlier,
+           const AtomicWrite& write = write_atomically);
 
   void step(const StepReport& report);
   void validation(const ValidationReport& report);
