@@ -15,8 +15,14 @@ Json parse_json(std::string_view text) {
       return true;
     });
   } catch (const Json::exception& error) {
-    throw Error(error.what());
+    throw Error(json_problem(error));
   }
+}
+
+std::string json_problem(const nlohmann::json::exception& error) {
+  const std::string text = error.what();
+  const auto end = text.starts_with('[') ? text.find("] ") : std::string::npos;
+  return end == std::string::npos ? text : text.substr(end + 2);
 }
 
 Json read_json_object(const std::filesystem::path& path, std::size_t limit) {
@@ -49,6 +55,11 @@ std::optional<std::int64_t> find_whole_number(const Json& object, const char* ke
 std::string find_text(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+Json find_object(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_object() ? *found : Json();
 }
 
 }  // namespace elbow

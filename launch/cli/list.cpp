@@ -80,9 +80,9 @@ std::string best_text(const RunSummary& run) {
   return fmt::format("{:.2f}{}", *value, run.metrics.best ? "" : " (training)");
 }
 
-// Of a damaged one also what is wrong, with files named as they are in it.
+// Of one that cannot be read also what is wrong, with files named as they are in it.
 std::string state_text(const RunSummary& run) {
-  if (run.status.condition != RunCondition::kDamaged) return condition_text(run);
+  if (run.status.problem.empty()) return condition_text(run);
   std::string problem = run.status.problem;
   const std::string folder = (run.root / "").string();
   for (auto at = problem.find(folder); at != std::string::npos; at = problem.find(folder)) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/json_input.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "launch/cli/program_facts.h"
@@ -57,27 +58,37 @@ RunSession::RunSession(const std::string& run, const OptionTable& table) : direc
   }
 }
 
-void RunSession::restore(TrainingState& state, const Json& about) {
+void RunSession::restore(TrainingState& state, const Json& about, const Course& course) {
   if (!checkpoint_) return;
   const Json& before = checkpoint_->manifest.about;
-  if (before.value("data_fingerprint", "") != about.value("data_fingerprint", "")) {
+  if (find_text(before, "data_fingerprint") != find_text(about, "data_fingerprint")) {
     throw DataError(fmt::format(
         "{} is not what the run in {} was trained on: its content differs; give it the same data, "
         "or choose another --run",
-        about.value("data", ""), paths().root.string()));
+        find_text(about, "data"), paths().root.string()));
   }
-  if (before.value("own_networks", "") != about.value("own_networks", "")) {
+  if (find_text(before, "own_networks") != find_text(about, "own_networks")) {
     throw CheckpointError(fmt::format(
         "the files of model.encoder and model.decoder are not those that the run in {} began with; "
         "give it the same files, or choose another --run",
         paths().root.string()));
   }
   for (const auto& [name, value] : program_facts()) {
-    if (before.value(name, value) == value) continue;
+    const std::string was = find_text(before, name.c_str());
+    if (was.empty() || was == value) continue;
     log::warning("the checkpoint was written with {} {}, this is {}: last bits may differ", name,
-                 before.value(name, ""), value);
+                 was, value);
   }
   state.restore(*checkpoint_);
+  const TrainingRecord& record = state.record();
+  const bool is_its_own = record.step == checkpoint_->manifest.step &&
+                          course.holds(record.stage, record.step) &&
+                          (record.step > 0 || !record.validation_due);
+  if (!is_its_own) {
+    throw CheckpointError(
+        fmt::format("{} is damaged: step {} of stage {} is no place in the course of this run",
+                    (checkpoint_->folder / "manifest.json").string(), record.step, record.stage));
+  }
 }
 
 void RunSession::begin(const Configuration& configuration, const std::string& toml,
@@ -97,7 +108,7 @@ void RunSession::begin(const Configuration& configuration, const std::string& to
   log::open_file(paths().log());
   save_model_description(paths(), model,
                          {static_cast<std::uint64_t>(configuration.training.seed),
-                          about.value("data_fingerprint", "")},
+                          find_text(about, "data_fingerprint")},
                          directory_.writer());
   // What was the best when the checkpoint was made.
   if (state.record().best) {

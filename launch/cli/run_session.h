@@ -27,8 +27,9 @@ class RunSession {
   Lease& lease() const { return directory_.lease(); }
 
   // Takes over the newest checkpoint, if there is one. `about` as for begin(): other data are
-  // refused, other versions of the program are worth a warning.
-  void restore(TrainingState& state, const nlohmann::ordered_json& about);
+  // refused, other versions of the program are worth a warning. So is a record that is not of this
+  // course.
+  void restore(TrainingState& state, const nlohmann::ordered_json& about, const Course& course);
 
   // The session begins, from where `state` is.
   void begin(const Configuration& configuration, const std::string& toml,

@@ -134,6 +134,8 @@ std::string condition_text(const RunSummary& run) {
                          shown_text(session.reason));
     case RunCondition::kDied:
       return died_text(status);
+    case RunCondition::kUnreadable:
+      return "unreadable";
     case RunCondition::kDamaged:
       return "damaged";
   }

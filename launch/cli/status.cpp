@@ -88,10 +88,12 @@ class Status {
         run_(summarise_run(root)),
         saved_(read_saved_states(paths_.checkpoints())),
         evaluations_(read_evaluations(root, run_)) {
-    for (const std::string& damaged : saved_.damaged) run_.problems.push_back(damaged);
+    for (const auto* problems : {&saved_.unreadable, &saved_.damaged}) {
+      run_.problems.insert(run_.problems.end(), problems->begin(), problems->end());
+    }
   }
 
-  bool damaged() const { return run_.status.condition == RunCondition::kDamaged; }
+  RunCondition condition() const { return run_.status.condition; }
 
   std::string json() const {
     Json json = to_json(run_);
@@ -189,6 +191,7 @@ class Status {
                          age_text(saved_.newest->age));
     }
     if (run_.status.sessions == 0) return "";
+    if (!saved_.unreadable.empty()) return "none that can be read";
     return saved_.damaged.empty() ? "none yet" : "none is whole";
   }
 
@@ -218,6 +221,7 @@ class Status {
       case RunCondition::kFailed:
       case RunCondition::kDied:
         return {log, again};
+      case RunCondition::kUnreadable:
       case RunCondition::kDamaged:
         return {log};
       case RunCondition::kFinished:
@@ -237,9 +241,13 @@ void show(const StatusArguments& arguments) {
   if (!looks_like_run(arguments.run)) require_run(arguments.run);
   const Status status(arguments.run);
   print(arguments.json ? status.json() : status.text());
-  if (status.damaged()) {
+  if (status.condition() == RunCondition::kUnreadable) {
+    throw CheckpointError(
+        fmt::format("{}: the record of the run is not for this program to read", arguments.run));
+  }
+  if (status.condition() == RunCondition::kDamaged) {
     throw CheckpointError(fmt::format(
-        "{}: the record of the run cannot be read; restore it from a backup, or train in another "
+        "{}: the record of the run is damaged; restore it from a backup, or train in another "
         "directory (--init-from takes over parameters)",
         arguments.run));
   }

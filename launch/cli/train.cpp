@@ -153,7 +153,7 @@ class TrainCommand {
       if (on_device()) move_to_device();
       state_ = std::make_unique<TrainingState>(*procedure_, configuration_.optimizer,
                                                configuration_.training.average);
-      if (session_) session_->restore(*state_, about());
+      if (session_) session_->restore(*state_, about(), course());
       if (coordinates() && !arguments_.init_from.empty()) {
         initialise_from(arguments_.init_from, state_->named_parameters());
       }

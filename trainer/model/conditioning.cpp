@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/json_input.h"
 #include "base/text.h"
 
 namespace elbow {
@@ -137,7 +138,7 @@ Conditioning Conditioning::from_json(const Json& json) {
     }
     return values(std::move(mean), std::move(deviation));
   } catch (const Json::exception& error) {
-    throw CheckpointError(fmt::format("model.json: 'condition': {}", error.what()));
+    throw CheckpointError(fmt::format("model.json: 'conditioning': {}", json_problem(error)));
   } catch (const DataError& error) {
     throw CheckpointError(fmt::format("model.json: 'condition': {}", error.what()));
   }

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 namespace {
@@ -51,39 +50,49 @@ Json to_json(const Manifest& manifest) {
 }
 
 std::string text_of(Json json) {
-  const std::string hash = hash_hex(json.dump());
+  // A path in it may be no UTF-8.
+  const auto replace = Json::error_handler_t::replace;
+  const std::string hash = hash_hex(json.dump(-1, ' ', false, replace));
   json["xxh3_128"] = hash;
-  return json.dump(1) + "\n";
+  return json.dump(1, ' ', false, replace) + "\n";
+}
+
+std::vector<StoredFile> read_files(const StoredObject& manifest, const Json& files,
+                                   const fs::path& path) {
+  if (files.size() > kMostFiles) refuse(path, "it names too many files");
+  const StoredObject described = manifest.object("files");
+  std::vector<StoredFile> stored;
+  for (const auto& [name, file] : files.items()) {
+    if (!is_plain_name(name)) refuse(path, "it names a file that cannot be one of its own");
+    const StoredObject entry = described.object(name);
+    stored.push_back(
+        {name, static_cast<std::uint64_t>(entry.whole_number("size")), entry.text("xxh3_128")});
+  }
+  return stored;
 }
 
 Manifest read_manifest(const fs::path& path) {
   Json json = read_versioned_json(path, kLargestManifest, kFormatVersion);
   const std::string text = read_file(path, kLargestManifest);
-  try {
-    Json content = json;
-    content.erase("xxh3_128");
-    // Bit for bit: a flipped bit that leaves the meaning alone is one all the same.
-    if (text != text_of(content)) refuse(path, "its content does not match its hash");
-    Manifest manifest;
-    manifest.step = json.at("step").get<std::int64_t>();
-    manifest.generation = json.at("generation").get<std::int64_t>();
-    manifest.record = json.at("record");
-    manifest.about = json.at("about");
-    manifest.configuration = json.at("configuration").get<std::string>();
-    if (json.at("files").size() > kMostFiles) refuse(path, "it names too many files");
-    for (const auto& [name, file] : json.at("files").items()) {
-      if (!is_plain_name(name)) refuse(path, "it names a file that cannot be one of its own");
-      if (!file.at("size").is_number_unsigned()) refuse(path, "it names an impossible size");
-      manifest.files.push_back(
-          {name, file.at("size").get<std::uint64_t>(), file.at("xxh3_128").get<std::string>()});
-    }
-    return manifest;
-  } catch (const Json::exception& error) {
-    refuse(path, error.what());
-  }
+  Json content = json;
+  content.erase("xxh3_128");
+  // Bit for bit: a flipped bit that leaves the meaning alone is one all the same.
+  if (text != text_of(content)) refuse(path, "its content does not match its hash");
+  const StoredObject stored(json, path.string());
+  stored.object("record");
+  stored.object("about");
+  Manifest manifest;
+  manifest.step = stored.whole_number("step");
+  manifest.generation = stored.whole_number("generation");
+  manifest.record = json["record"];
+  manifest.about = json["about"];
+  manifest.configuration = stored.text("configuration");
+  manifest.files = read_files(stored, json["files"], path);
+  return manifest;
 }
 
 std::string hash_of_file(const fs::path& path) {
+  require_readable(path);
   std::ifstream file(path, std::ios::binary);
   std::vector<char> buffer(1 << 20);
   Hash hash;
@@ -130,6 +139,16 @@ void discard(const fs::path& folder) {
   fs::remove_all(discarded, ignored);
   rename_folder(folder, discarded);
   fs::remove_all(discarded, ignored);
+}
+
+// Verified, and read but for its rows.
+Checkpoint load_checkpoint(const fs::path& folder) {
+  Checkpoint checkpoint{folder, verify_checkpoint(folder), {}};
+  for (const StoredFile& file : checkpoint.manifest.files) {
+    if (file.name.starts_with(kRowFiles)) continue;
+    checkpoint.files[file.name] = load_safetensors(folder / file.name);
+  }
+  return checkpoint;
 }
 
 bool verifies(const fs::path& folder) {
@@ -230,20 +249,24 @@ std::vector<std::int64_t> list_checkpoints(const fs::path& checkpoints) {
 }
 
 std::optional<Checkpoint> load_newest_checkpoint(const fs::path& checkpoints) {
-  const std::vector<std::int64_t> steps = list_checkpoints(checkpoints);
-  for (const std::int64_t step : steps) {
-    Checkpoint checkpoint;
-    checkpoint.folder = checkpoints / checkpoint_name(step);
-    try {
-      checkpoint.manifest = verify_checkpoint(checkpoint.folder);
-      for (const StoredFile& file : checkpoint.manifest.files) {
-        if (file.name.starts_with(kRowFiles)) continue;
-        checkpoint.files[file.name] = load_safetensors(checkpoint.folder / file.name);
+  constexpr int kTries = 10;
+  std::vector<std::int64_t> steps;
+  for (int i = 0; i < kTries; ++i) {
+    steps = list_checkpoints(checkpoints);
+    // Of a run that trains, old ones may go while they are read: then there are newer ones.
+    bool all_stay = true;
+    for (auto step = steps.begin(); step != steps.end() && all_stay; ++step) {
+      const fs::path folder = checkpoints / checkpoint_name(*step);
+      try {
+        return load_checkpoint(folder);
+      } catch (const UnreadableError&) {
+        throw;  // it may be whole: what is older is not what the run goes on from
+      } catch (const CheckpointError& error) {
+        all_stay = fs::exists(folder);
+        if (all_stay) log::warning("passing over checkpoint {}: {}", folder.string(), error.what());
       }
-      return checkpoint;
-    } catch (const CheckpointError& error) {
-      log::warning("passing over checkpoint {}: {}", checkpoint.folder.string(), error.what());
     }
+    if (all_stay) break;
   }
   if (steps.empty()) return std::nullopt;
   throw CheckpointError(fmt::format(

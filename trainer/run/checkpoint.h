@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "trainer/run/safetensors.h"
+#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 
@@ -81,7 +82,8 @@ struct Checkpoint {
 };
 
 // The newest that verifies; names in the log those that it passes over, and why. Throws
-// CheckpointError when there are checkpoints and none verifies. Nothing when there are none.
+// CheckpointError when there are checkpoints and none verifies, and UnreadableError for one that
+// may be whole, but that this program cannot read. Nothing when there are none.
 std::optional<Checkpoint> load_newest_checkpoint(const std::filesystem::path& checkpoints);
 
 // Removes old checkpoints: the newest `keep` stay, and those whose step is a multiple of

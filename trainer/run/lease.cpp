@@ -162,15 +162,20 @@ fs::path generation_path(const fs::path& root, std::int64_t generation) {
 std::optional<LeaseRecord> read_lease(const fs::path& root) {
   const fs::path path = lease_path(root);
   if (!fs::exists(path)) return std::nullopt;
-  const auto json = read_versioned_json(path, kLargestFile, kFormatVersion);
   try {
-    return LeaseRecord{
-        json.at("generation").get<std::int64_t>(), json.at("renewals").get<std::int64_t>(),
-        json.at("released").get<bool>(),           json.at("host").get<std::string>(),
-        json.at("boot").get<std::string>(),        json.at("process").get<std::int64_t>()};
-  } catch (const nlohmann::json::exception&) {
-    throw CheckpointError(fmt::format(
-        "{} is damaged: remove it if no job is training in this directory", path.string()));
+    const auto json = read_versioned_json(path, kLargestFile, kFormatVersion);
+    const StoredObject lease(json, path.string());
+    return LeaseRecord{lease.whole_number("generation"),
+                       lease.whole_number("renewals"),
+                       lease.truth("released"),
+                       lease.text("host"),
+                       lease.text("boot"),
+                       lease.whole_number("process")};
+  } catch (const UnreadableError&) {
+    throw;
+  } catch (const CheckpointError& error) {
+    throw CheckpointError(
+        fmt::format("{}; remove it if no job is training in this directory", error.what()));
   }
 }
 

@@ -134,7 +134,10 @@ void RunDirectory::end_session(const std::string& reason, bool finished, const J
   store_record();
 }
 
-void RunDirectory::store_record() { write_text(paths_.record(), record_.dump(2) + "\n"); }
+void RunDirectory::store_record() {
+  // A path or an error's words may be no UTF-8.
+  write_text(paths_.record(), record_.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
 
 void RunDirectory::write_text(const fs::path& path, const std::string& text) {
   lease_->write(path, [&](NewFile& file) { file.write(text); });

@@ -11,6 +11,7 @@
 #include "trainer/run/lease.h"
 #include "trainer/run/run_directory.h"
 #include "trainer/run/run_metrics.h"
+#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 namespace {
@@ -97,6 +98,8 @@ const char* condition_name(RunCondition condition) {
       return "failed";
     case RunCondition::kDied:
       return "died";
+    case RunCondition::kUnreadable:
+      return "unreadable";
     case RunCondition::kDamaged:
       return "damaged";
   }
@@ -114,6 +117,9 @@ RunStatus read_run_status(const fs::path& root) {
     status.holder = read_holder(root);
     if (status.holder && renews(*status.holder)) status.condition = RunCondition::kStarting;
     if (is_there(RunPaths{root}.record())) take_record(read_run_record(root), status);
+  } catch (const UnreadableError& error) {
+    status.condition = RunCondition::kUnreadable;
+    status.problem = error.what();
   } catch (const std::exception& error) {
     status.condition = RunCondition::kDamaged;
     status.problem = error.what();
@@ -129,6 +135,8 @@ SavedStates read_saved_states(const fs::path& checkpoints) {
       const Manifest manifest = verify_checkpoint(folder);
       states.newest = {folder, step, file_age(folder / "manifest.json").value_or(0)};
       break;
+    } catch (const UnreadableError& error) {
+      if (is_there(folder)) states.unreadable.emplace_back(error.what());
     } catch (const std::exception& error) {
       if (is_there(folder)) states.damaged.emplace_back(error.what());
     }

@@ -17,10 +17,11 @@ enum class RunCondition {
   kSilent,  // a job holds it and renews its lease no more; whether it lives cannot be told from
             // here
   kFinished,
-  kStopped,  // saved and stopped, by a signal or a time limit
-  kFailed,   // ended with an error
-  kDied,     // ended without a word
-  kDamaged,  // its record cannot be read
+  kStopped,     // saved and stopped, by a signal or a time limit
+  kFailed,      // ended with an error
+  kDied,        // ended without a word
+  kUnreadable,  // its record is not for this program: of another version, or of another user
+  kDamaged,     // its record is not as it was written
 };
 
 // "running", as --json names it.
@@ -48,7 +49,7 @@ struct RunSessionRecord {
 
 struct RunStatus {
   RunCondition condition = RunCondition::kEmpty;
-  std::string problem;  // of a damaged one
+  std::string problem;  // of an unreadable or damaged one
   std::optional<RunHolder> holder;
   std::int64_t sessions = 0;
   RunSessionRecord session;
@@ -69,8 +70,10 @@ struct SavedState {
 };
 
 struct SavedStates {
-  std::optional<SavedState> newest;
-  std::vector<std::string> damaged;  // newer ones, and what is wrong with each
+  std::optional<SavedState> newest;  // of those that are whole
+  // Newer ones, and what is wrong with each.
+  std::vector<std::string> damaged;
+  std::vector<std::string> unreadable;  // for this program; they may be whole
 };
 
 // Reads every byte of those that it tries. A checkpoint that goes away meanwhile is none.

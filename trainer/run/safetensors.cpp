@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json_input.h"
 #include "base/text.h"
 
 namespace elbow {
@@ -109,7 +110,7 @@ std::map<std::string, Entry> parse_header(const std::filesystem::path& path,
       if (name != "__metadata__") entries[name] = parse_entry(path, name, json, available);
     }
   } catch (const Json::exception& error) {
-    refuse(path, error.what());
+    refuse(path, json_problem(error));
   }
   std::map<std::uint64_t, std::uint64_t> extents;
   for (const auto& [name, entry] : entries) {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/json_input.h"
 #include "trainer/run/checkpoint.h"
 #include "trainer/run/safetensors.h"
 #include "trainer/run/versioned_json.h"
@@ -71,7 +72,9 @@ void save_model_description(const RunPaths& paths, const ModelFile& model,
                {"seed", record.seed},
                {"data_fingerprint", record.data_fingerprint}};
   json.update(model_to_json(model));
-  write(paths.model(), [&](NewFile& file) { file.write(json.dump(1) + "\n"); });
+  write(paths.model(), [&](NewFile& file) {
+    file.write(json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  });
 }
 
 NamedTensors named_tensors(const Procedure& procedure) {
@@ -102,8 +105,9 @@ void save_parameters(const std::filesystem::path& path, const NamedTensors& para
 SavedModel load_model(const RunPaths& paths, const std::string& which, const OwnNetworks& own) {
   const Json json = read_versioned_json(paths.model(), kLargestDescription, kFormatVersion);
   try {
-    const ModelRecord record{json.at("seed").get<std::uint64_t>(),
-                             json.at("data_fingerprint").get<std::string>()};
+    const StoredObject stored_model(json, paths.model().string());
+    const ModelRecord record{static_cast<std::uint64_t>(stored_model.whole_number("seed")),
+                             stored_model.text("data_fingerprint")};
     SavedModel saved{model_from_json(json), nullptr, record, ""};
     take_own_networks(saved.file.options, own);
     const auto path = find_parameters(paths, which);
@@ -115,7 +119,8 @@ SavedModel load_model(const RunPaths& paths, const std::string& which, const Own
     saved.parameters_hash = content_hash(stored);
     return saved;
   } catch (const Json::exception& error) {
-    throw CheckpointError(fmt::format("{} is damaged: {}", paths.model().string(), error.what()));
+    throw CheckpointError(
+        fmt::format("{} is damaged: {}", paths.model().string(), json_problem(error)));
   } catch (const ConfigError& error) {
     throw CheckpointError(fmt::format("{} is damaged: {}", paths.model().string(), error.what()));
   }

@@ -25,6 +25,11 @@ double Course::seen_in_stage(const StepPlace& place) const {
   return static_cast<double>(before) + 0.5 * static_cast<double>(place.size());
 }
 
+bool Course::holds(std::int64_t stage, std::int64_t step) const {
+  return stage >= 0 && stage < stages() && step >= stage_begin(stage) &&
+         step <= stage_begin(stage + 1);
+}
+
 StepPlace Course::at(std::int64_t step) const {
   StepPlace place;
   place.epoch = step / steps_per_epoch();

@@ -31,6 +31,8 @@ class Course {
   std::int64_t epochs() const { return first_epochs_.back(); }  // of all stages
   std::int64_t steps() const { return steps_per_epoch() * epochs(); }
   std::int64_t total_samples() const { return samples_ * epochs(); }
+  // Whether a training can be in this stage after so many steps.
+  bool holds(std::int64_t stage, std::int64_t step) const;
   // The place of step 0 <= step < steps().
   StepPlace at(std::int64_t step) const;
 

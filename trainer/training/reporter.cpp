@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/json_input.h"
 #include "base/log.h"
 
 namespace elbow {
@@ -11,17 +12,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
-// Of the record in a checkpoint.
+// Of the record in a checkpoint; null at the beginning, and in checkpoints of older versions.
 constexpr const char* kWindow = "window";
 constexpr const char* kEpoch = "epoch_sums";
 
 double seconds_between(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
-}
-
-// Null where there is none: at the beginning, and in checkpoints of older versions.
-Json part_of(const Json& record, const char* name) {
-  return record.is_object() ? record.value(name, Json()) : Json();
 }
 
 void tell(const std::string& line) {
@@ -39,8 +35,8 @@ Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
       course_(course),
       ranks_(ranks),
       progress_(course.total_samples(), course.epochs(), start.samples),
-      epochs_(course.epochs(), part_of(earlier, kEpoch)) {
-  const Json window = part_of(earlier, kWindow);
+      epochs_(course.epochs(), find_object(earlier, kEpoch)) {
+  const Json window = find_object(earlier, kWindow);
   if (!window.is_null()) window_.sums = step_sums_from_json(window);
 }
 

@@ -1,8 +1,6 @@
 #include "trainer/training/step_sums.h"
 
-#include <limits>
-
-#include "base/error.h"
+#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 
@@ -24,16 +22,9 @@ nlohmann::ordered_json to_json(const StepSums& sums) {
 }
 
 StepSums step_sums_from_json(const nlohmann::ordered_json& json) {
-  const auto number = [&](const char* name) {
-    const auto& value = json.at(name);
-    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
-  };
-  try {
-    return {number("count"), number("objective"), number("elbo"), number("reconstruction"),
-            number("kl")};
-  } catch (const nlohmann::json::exception& error) {
-    throw CheckpointError(fmt::format("the sums in the record of a checkpoint: {}", error.what()));
-  }
+  const StoredObject sums(json, "the checkpoint's manifest.json", "record: ");
+  return {sums.number("count"), sums.number("objective"), sums.number("elbo"),
+          sums.number("reconstruction"), sums.number("kl")};
 }
 
 }  // namespace elbow

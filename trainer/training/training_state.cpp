@@ -1,7 +1,6 @@
 #include "trainer/training/training_state.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "base/error.h"
 #include "trainer/comm/together.h"
@@ -29,22 +28,18 @@ Json to_json(const ValidationReport& report) {
 }
 
 // A figure that has no meaning for the model is NaN, and null in JSON.
-double figure_from_json(const Json& value) {
-  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
-}
-
-ValidationReport validation_from_json(const Json& json) {
+ValidationReport validation_from_json(const StoredObject& stored) {
   ValidationReport report;
-  report.step = json.at("step").get<std::int64_t>();
-  report.samples = json.at("samples").get<std::int64_t>();
-  report.epoch = json.at("epoch").get<std::int64_t>();
-  report.figures.count = json.at("count").get<std::int64_t>();
-  report.figures.elbo = figure_from_json(json.at("elbo"));
-  report.figures.reconstruction = figure_from_json(json.at("reconstruction"));
-  report.figures.kl = figure_from_json(json.at("kl"));
-  report.figures.given_c = json.contains(likelihood_key("log_likelihood", true));
+  report.step = stored.whole_number("step");
+  report.samples = stored.whole_number("samples");
+  report.epoch = stored.whole_number("epoch");
+  report.figures.count = stored.whole_number("count");
+  report.figures.elbo = stored.number("elbo");
+  report.figures.reconstruction = stored.number("reconstruction");
+  report.figures.kl = stored.number("kl");
+  report.figures.given_c = stored.has(likelihood_key("log_likelihood", true));
   report.figures.log_likelihood =
-      figure_from_json(json.at(likelihood_key("log_likelihood", report.figures.given_c)));
+      stored.number(likelihood_key("log_likelihood", report.figures.given_c));
   report.best = true;
   return report;
 }
@@ -78,23 +73,20 @@ Json to_json(const TrainingRecord& record) {
           {"validation_due", record.validation_due}};
 }
 
-TrainingRecord training_record_from_json(const Json& json) {
-  try {
-    TrainingRecord record;
-    record.stage = json.at("stage").get<std::int64_t>();
-    record.step = json.at("step").get<std::int64_t>();
-    record.samples = json.at("samples").get<std::int64_t>();
-    record.skipped_samples = json.at("skipped_samples").get<std::int64_t>();
-    record.skipped_steps = json.at("skipped_steps").get<std::int64_t>();
-    record.skipped_in_a_row = json.at("skipped_in_a_row").get<std::int64_t>();
-    record.usual_norm = json.at("usual_norm").get<double>();
-    if (!json.at("best").is_null()) record.best = validation_from_json(json.at("best"));
-    record.validations_without_gain = json.at("validations_without_gain").get<std::int64_t>();
-    record.validation_due = json.at("validation_due").get<bool>();
-    return record;
-  } catch (const Json::exception& error) {
-    throw CheckpointError(fmt::format("the record of the checkpoint is damaged: {}", error.what()));
-  }
+TrainingRecord training_record_from_json(const Json& json, const std::string& file) {
+  const StoredObject stored(json, file, "record.");
+  TrainingRecord record;
+  record.stage = stored.whole_number("stage");
+  record.step = stored.whole_number("step");
+  record.samples = stored.whole_number("samples");
+  record.skipped_samples = stored.whole_number("skipped_samples");
+  record.skipped_steps = stored.whole_number("skipped_steps");
+  record.skipped_in_a_row = stored.whole_number("skipped_in_a_row");
+  record.usual_norm = stored.number("usual_norm");
+  if (!stored.is_null("best")) record.best = validation_from_json(stored.object("best"));
+  record.validations_without_gain = stored.whole_number("validations_without_gain");
+  record.validation_due = stored.truth("validation_due");
+  return record;
 }
 
 TrainingState::TrainingState(Procedure& procedure, const OptimizerOptions& optimizer,
@@ -178,7 +170,8 @@ std::vector<StateFile> TrainingState::files() {
 
 void TrainingState::restore(const Checkpoint& checkpoint) {
   const auto path = [&](const char* name) { return checkpoint.folder / name; };
-  TrainingRecord record = training_record_from_json(checkpoint.manifest.record);
+  TrainingRecord record =
+      training_record_from_json(checkpoint.manifest.record, path("manifest.json").string());
   begin_stage(record.stage);
   assign(named_parameters(), require_file(checkpoint, kParameters), path(kParameters));
   torch::Tensor steps = torch::zeros({1}, torch::kLong);
@@ -199,8 +192,8 @@ void TrainingState::restore(const Checkpoint& checkpoint) {
 
 void TrainingState::share(Communicator& comm) {
   // Only rank 0 writes the best parameters; the others need the record of them alone.
-  const TrainingRecord record =
-      training_record_from_json(Json::parse(broadcast_text(comm, to_json(record_).dump(), 0)));
+  const TrainingRecord record = training_record_from_json(
+      Json::parse(broadcast_text(comm, to_json(record_).dump(), 0)), "the record of rank 0");
   if (record.stage != record_.stage) begin_stage(record.stage);
   record_ = record;
   for (const auto& [name, tensor] : replicated()) {

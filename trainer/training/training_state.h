@@ -44,8 +44,9 @@ struct TrainingRecord {
 };
 
 nlohmann::ordered_json to_json(const TrainingRecord& record);
-// Throws CheckpointError when it is not what to_json made.
-TrainingRecord training_record_from_json(const nlohmann::ordered_json& json);
+// Throws CheckpointError naming `file`, where it was found, when it is not what to_json made.
+TrainingRecord training_record_from_json(const nlohmann::ordered_json& json,
+                                         const std::string& file);
 
 class TrainingState {
  public:

@@ -1,20 +1,37 @@
 #include "trainer/run/checkpoint.h"
 
+#include <array>
 #include <fstream>
 #include <random>
+#include <utility>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "tests/base/message_of.h"
 #include "tests/base/temporary_folder.h"
+
+// What happens in the directory just before its next file is read.
+namespace {
+std::function<void()> before_next_read;
+}  // namespace
+
+extern "C" int access(const char* path, int mode) noexcept {
+  if (const auto act = std::exchange(before_next_read, nullptr)) act();
+  return ::faccessat(AT_FDCWD, path, mode, 0);
+}
 
 namespace elbow {
 namespace {
 
 namespace fs = std::filesystem;
+using test::message_of;
+using testing::AllOf;
 using testing::HasSubstr;
 
 class Checkpoints : public testing::Test {
@@ -205,6 +222,46 @@ TEST_F(Checkpoints, ADamagedOneIsReplacedByItsStepSavedAgain) {
   save(10, 3);
   EXPECT_EQ(verify_checkpoint(root_ / checkpoint_name(10)).generation, 2);
   EXPECT_FALSE(fs::exists(staging_folder(root_, 10, 3)));
+}
+
+TEST_F(Checkpoints, WhoseManifestHasOtherTypesAreRefusedByTheMember) {
+  save(10);
+  const std::string sound = read_file(root_ / checkpoint_name(10) / "manifest.json", 1 << 20);
+  for (const auto& [from, to, member] : std::vector<std::array<const char*, 3>>{
+           {"\"step\": 10,", "\"step\": \"10\",", "step"},
+           {"\"generation\": 1", "\"generation\": -1", "generation"},
+           {"\"about\": {", "\"about\": 3, \"x\": {", "about"},
+           {"\"record\": {", "\"record\": null, \"x\": {", "record"},
+           {"\"files\": {", "\"files\": [], \"x\": {", "files"},
+           {"\"configuration\": \"", "\"configuration\": {}, \"x\": \"", "configuration"},
+           {"\"size\": ", "\"size\": -", "size"},
+           {"\"xxh3_128\": \"", "\"xxh3_128\": 1, \"x\": \"", "xxh3_128"}}) {
+    write(root_ / checkpoint_name(10) / "manifest.json", sound);
+    forge(10, from, to);
+    EXPECT_THAT(problem_of(10), AllOf(HasSubstr("manifest.json is damaged: '"),
+                                      HasSubstr(std::string(member) + "' is ")))
+        << to;
+  }
+}
+
+// It may be whole, and what is older is not what the run goes on from.
+TEST_F(Checkpoints, OfANewerVersionAreNotPassedOver) {
+  save(10);
+  save(20);
+  forge(20, "\"format_version\": 1", "\"format_version\": 2");
+  EXPECT_THAT(message_of([&] { load_newest_checkpoint(root_); }),
+              HasSubstr("has format version 2, this program reads version 1"));
+}
+
+TEST_F(Checkpoints, ThatGoAwayWhileTheyAreReadAreNotDamaged) {
+  save(10);
+  before_next_read = [&] {
+    save(20);
+    prune_checkpoints(root_, 1, 0);
+  };
+  const auto newest = load_newest_checkpoint(root_);
+  ASSERT_TRUE(newest);
+  EXPECT_EQ(newest->manifest.step, 20);
 }
 
 TEST_F(Checkpoints, AreNotPublishedByAJobThatMayNot) {

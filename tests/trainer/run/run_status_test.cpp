@@ -192,6 +192,25 @@ TEST_F(RunStatuses, NewestWholeCheckpoint) {
   EXPECT_FALSE(read_saved_states(root_ / "none").newest);
 }
 
+// Nothing is wrong with them but that this program cannot read them.
+TEST_F(RunStatuses, OfANewerVersionAreUnreadableAndNotDamaged) {
+  write("run.json", R"({"format_version": 99, "sessions": {}})");
+  const RunStatus status = read_run_status(root_);
+  EXPECT_EQ(status.condition, RunCondition::kUnreadable);
+  EXPECT_THAT(status.problem, HasSubstr("run.json has format version 99"));
+  write_record("");
+  EXPECT_NE(condition(), RunCondition::kUnreadable);
+  write("lease.json", R"({"format_version": 99})");
+  EXPECT_EQ(condition(), RunCondition::kUnreadable);
+
+  const fs::path folder = root_ / "checkpoints" / checkpoint_name(7);
+  fs::create_directories(folder);
+  std::ofstream(folder / "manifest.json") << R"({"format_version": 99})";
+  const SavedStates states = read_saved_states(root_ / "checkpoints");
+  EXPECT_THAT(states.unreadable, ElementsAre(HasSubstr("format version 99")));
+  EXPECT_THAT(states.damaged, IsEmpty());
+}
+
 TEST_F(RunStatuses, Times) {
   EXPECT_NEAR(*seconds_since(utc_now()), 0, 5);
   EXPECT_GT(*seconds_since("2001-01-31T12:00:00Z"), 7e8);
