@@ -87,6 +87,12 @@ Facts facts_of(const OptionTable& table) {
   return facts;
 }
 
+Configuration parsed_configuration(const std::string& toml, const std::string& origin) {
+  Configuration configuration;
+  configuration.table().apply_toml(toml, origin);
+  return configuration;
+}
+
 Configuration stored_configuration(const std::filesystem::path& file) {
   Configuration configuration;
   OptionTable table = configuration.table();

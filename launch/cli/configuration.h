@@ -68,5 +68,7 @@ Facts facts_of(const OptionTable& table);
 
 // As a run's config.toml holds it. Throws ConfigError naming file and option.
 Configuration stored_configuration(const std::filesystem::path& file);
+// The same of its text.
+Configuration parsed_configuration(const std::string& toml, const std::string& origin);
 
 }  // namespace elbow

@@ -33,18 +33,38 @@ Json result_json(const TrainingRecord& record) {
   return json;
 }
 
+// Whether a run of these configurations ends at the same step.
+bool same_length(const Configuration& a, const Configuration& b) {
+  return a.training.epochs == b.training.epochs &&
+         a.training.later_epochs == b.training.later_epochs &&
+         a.evaluation.patience == b.evaluation.patience;
+}
+
 }  // namespace
 
-RunSession::RunSession(const std::string& run, const OptionTable& table) : directory_(run) {
+RunSession::RunSession(const std::string& run, const Configuration& configuration,
+                       const OptionTable& table)
+    : directory_(run) {
   if (directory_.state() == RunState::kNew) return;
-  const Difference changes = difference(directory_.stored_configuration(), table);
+  const std::string stored = directory_.stored_configuration();
+  const Difference changes = difference(stored, table);
   if (!changes.shaping.empty()) {
     throw CheckpointError(fmt::format(
         "the run in {} was made with another configuration; choose another --run, or go back to:{}",
         run, changes.shaping));
   }
-  if (finished()) return;
+  before_ = parsed_configuration(stored, paths().configuration().string());
+  require_longer(configuration, changes.allowed);
+  const bool was_finished = directory_.state() == RunState::kFinished;
+  finished_ = was_finished && same_length(configuration, before_);
+  if (finished_) return;
   checkpoint_ = load_newest_checkpoint(paths().checkpoints());
+  if (was_finished && !checkpoint_) {
+    throw CheckpointError(fmt::format(
+        "the run in {} is finished, and no checkpoint is left from which it could be extended; "
+        "begin another one with its parameters: --run OTHER --init-from {}",
+        run, run));
+  }
   changed_ = changes.allowed;
   if (!changed_.empty()) log::info("going on with another value of:{}", changed_);
   const std::string why =
@@ -58,7 +78,21 @@ RunSession::RunSession(const std::string& run, const OptionTable& table) : direc
   }
 }
 
-void RunSession::restore(TrainingState& state, const Json& about, const Course& course) {
+void RunSession::require_longer(const Configuration& configuration,
+                                const std::string& changes) const {
+  const auto later = [](const TrainingOptions& training) {
+    return training.later_epochs > 0 ? training.later_epochs : training.epochs;
+  };
+  const TrainingOptions& now = configuration.training;
+  if (now.epochs >= before_.training.epochs && later(now) >= later(before_.training)) return;
+  throw CheckpointError(
+      fmt::format("the run in {} can be made longer, but no shorter; choose another --run, or go "
+                  "back to:{}",
+                  paths().root.string(), changes));
+}
+
+void RunSession::restore(TrainingState& state, const Json& about, const Course& course,
+                         const Configuration& configuration) {
   if (!checkpoint_) return;
   const Json& before = checkpoint_->manifest.about;
   if (find_text(before, "data_fingerprint") != find_text(about, "data_fingerprint")) {
@@ -81,6 +115,7 @@ void RunSession::restore(TrainingState& state, const Json& about, const Course& 
   }
   state.restore(*checkpoint_);
   const TrainingRecord& record = state.record();
+  note_extension(record, course, configuration);
   const bool is_its_own = record.step == checkpoint_->manifest.step &&
                           course.holds(record.stage, record.step) &&
                           (record.step > 0 || !record.validation_due);
@@ -89,6 +124,33 @@ void RunSession::restore(TrainingState& state, const Json& about, const Course& 
         fmt::format("{} is damaged: step {} of stage {} is no place in the course of this run",
                     (checkpoint_->folder / "manifest.json").string(), record.step, record.stage));
   }
+}
+
+// The rule: the schedule is a function of a step's place in the course, and from here on the course
+// is the longer one. What was trained before stays as it is.
+void RunSession::note_extension(const TrainingRecord& record, const Course& course,
+                                const Configuration& configuration) {
+  const std::int64_t patience = configuration.evaluation.patience;
+  if (patience > 0 && record.validations_without_gain >= patience) {
+    log::warning("nothing is left to do: the last {} brought no gain; raise --evaluation.patience",
+                 counted(record.validations_without_gain, "validation"));
+  }
+  const Course before(course.samples(), before_.training,
+                      static_cast<std::size_t>(course.stages()));
+  if (course.epochs() == before.epochs()) return;
+  if (!course.continues(before, record.stage)) {
+    throw CheckpointError(
+        fmt::format("the run in {} is in stage {} of {}: only stages that are not over can be made "
+                    "longer; give --training.later_epochs instead of --training.epochs",
+                    paths().root.string(), record.stage + 1, course.stages()));
+  }
+  const std::string& schedule = configuration.optimizer.schedule;
+  schedule_ = schedule == "cosine"
+                  ? fmt::format("cosine over {} epochs from step {} on, over {} before",
+                                course.epochs(), record.step, before.epochs())
+                  : fmt::format("{}, which does not depend on the number of epochs", schedule);
+  log::info("extended from {} to {} epochs; schedule of the learning rate: {}", before.epochs(),
+            course.epochs(), schedule_);
 }
 
 void RunSession::begin(const Configuration& configuration, const std::string& toml,
@@ -104,7 +166,7 @@ void RunSession::begin(const Configuration& configuration, const std::string& to
   directory_.begin_session(
       toml, about,
       {ranks, state.record().step, course.steps(), course.epochs(), course.total_samples()},
-      changed_);
+      {changed_, schedule_});
   log::open_file(paths().log());
   save_model_description(paths(), model,
                          {static_cast<std::uint64_t>(configuration.training.seed),

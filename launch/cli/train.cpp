@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <torch/utils.h>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/interval.h"
 #include "base/log.h"
@@ -52,7 +53,11 @@ class TrainCommand {
 
   void run() {
     catch_stop_signals();  // one that comes before the first step ends the run after it
+    std::string stored;
+    together(comm_, [&] { stored = own_configuration(); });
+    stored = broadcast_text(comm_, stored, 0);
     together(comm_, [&] {
+      if (!stored.empty()) take_own_configuration(stored);
       resolve(table_, arguments_.config, arguments_.given);
       schedule_ = schedule();
     });
@@ -100,6 +105,22 @@ class TrainCommand {
     return schedule;
   }
 
+  // Rank 0: a run that is there is taken up with its own configuration, unless another is given; ""
+  // where there is none.
+  std::string own_configuration() const {
+    if (!coordinates() || !arguments_.config.empty() || arguments_.run.empty()) return "";
+    if (!fs::exists(paths().record()) || !fs::exists(paths().configuration())) return "";
+    constexpr std::size_t kLargestConfiguration = 1 << 20;
+    return read_file(paths().configuration(), kLargestConfiguration);
+  }
+
+  // Networks of a user are code: those are not taken from a run directory, but given each time.
+  void take_own_configuration(const std::string& stored) {
+    table_.apply_toml(stored, paths().configuration().string());
+    configuration_.model.encoder.clear();
+    configuration_.model.decoder.clear();
+  }
+
   // False when there is nothing left to do.
   bool open_run() {
     if (arguments_.run.empty()) {
@@ -109,11 +130,14 @@ class TrainCommand {
     bool finished = false;
     together(comm_, [&] {
       if (!coordinates()) return;
-      session_ = std::make_unique<RunSession>(arguments_.run, table_);
+      session_ = std::make_unique<RunSession>(arguments_.run, configuration_, table_);
       finished = session_->finished();
       generation_ = session_->lease().generation();
       if (finished) {
-        log::info("the run in {} is finished; nothing is left to do", arguments_.run);
+        log::info(
+            "the run in {} is finished; nothing is left to do. More --training.epochs, or more "
+            "--evaluation.patience where it ended for want of a better validation, extend it",
+            arguments_.run);
         log_next_steps(arguments_.run, paths().parameters());
       } else if (session_->goes_on() && !arguments_.init_from.empty()) {
         throw ConfigError(fmt::format(
@@ -153,7 +177,7 @@ class TrainCommand {
       if (on_device()) move_to_device();
       state_ = std::make_unique<TrainingState>(*procedure_, configuration_.optimizer,
                                                configuration_.training.average);
-      if (session_) session_->restore(*state_, about(), course());
+      if (session_) session_->restore(*state_, about(), course(), configuration_);
       if (coordinates() && !arguments_.init_from.empty()) {
         initialise_from(arguments_.init_from, state_->named_parameters());
       }
@@ -407,7 +431,9 @@ void add_train_command(CLI::App& program, Action& action) {
       "Train a model, alone or under mpirun.\n\n"
       "  elbow train --config launch/examples/fashion-vae.toml --run runs/first\n"
       "  mpirun -n 2 elbow train --config c.toml --run runs/second --training.epochs 5\n\n"
-      "The same command goes on with a run that was stopped or cut off, at any number of ranks.\n"
+      "The same command goes on with a run that was stopped or cut off, at any number of ranks;\n"
+      "so does --run DIR alone, with the configuration that DIR holds. More --training.epochs, or\n"
+      "more --evaluation.patience, extend a run that is finished.\n"
       "Each option below can also be set in the configuration file (batch under [training]) and "
       "in\n"
       "the environment (ELBOW_TRAINING_BATCH); the command line wins, then the environment.\n"

@@ -4,6 +4,8 @@
 source "${BASH_SOURCE[0]%/*}/program.sh"
 
 data_set 301
+# newest RUN: the step of its newest checkpoint.
+newest() { basename "$(ls -d "$1"/checkpoints/step-* | tail -n 1)"; }
 cat >c.toml <<'TOML'
 [data]
 train = "d.h5:/train/images"
@@ -65,6 +67,60 @@ expect 75 "$elbow" train --config c.toml --run lost --data.train moved.h5:/train
 rm lost/checkpoints/step-00000001/manifest.json
 expect 4 "$elbow" train --config c.toml --run lost --data.train moved.h5:/train/images
 says "none of the 1 checkpoints in lost/checkpoints is as it was written"
+
+# A finished run is extended, with its own configuration; where the rate does not depend on the number of epochs, it ends
+# with the bits of one that was as long from the beginning.
+cat >long.toml <<'TOML'
+[data]
+train = "moved.h5:/train/images"
+validation = 40
+[model]
+latent = 2
+widths = [8]
+[training]
+batch = 32
+sum = "reproducible"
+average = 0.9
+[optimizer]
+schedule = "constant"
+[metrics]
+every = "1 steps"
+TOML
+# weights RUN: the bytes of the parameters' files in its last checkpoint.
+weights() { cat "$(ls -d "$1"/checkpoints/step-* | tail -n 1)"/{parameters,optimizer,average,best}.safetensors | sha256sum; }
+rates() { sed -n 's/^{"step":\([0-9]*\),.*"learning_rate":\([^,]*\),.*/\1 \2/p' "$1/metrics.jsonl"; }
+for schedule in constant cosine; do
+  sed -i "s/^schedule = .*/schedule = \"$schedule\"/" long.toml
+  expect 0 "$elbow" train --config long.toml --run long-$schedule --training.epochs 5
+  expect 0 "$elbow" train --config long.toml --run grown-$schedule --training.epochs 3
+  expect 0 "$elbow" train --run grown-$schedule
+  says "is finished; nothing is left to do. More --training.epochs"
+  expect 4 "$elbow" train --run grown-$schedule --training.epochs 2
+  says "can be made longer, but no shorter"
+  expect 4 "$elbow" train --run grown-$schedule --training.epochs 5 --training.seed 2
+  expect 75 ranks 2 train --run grown-$schedule --training.epochs 5 --time-limit '0.000000001 s'
+  says "extended from 3 to 5 epochs; schedule of the learning rate: $schedule"
+  grep -q '"finished": false' grown-$schedule/run.json || fail "a run that is extended is called finished"
+  expect 0 ranks 3 train --run grown-$schedule
+  grep -q '"schedule": "'$schedule grown-$schedule/run.json || fail "run.json does not say what the rate follows"
+  # After the old end, 27 steps, the rate is that of the longer run.
+  diff <(rates long-$schedule | awk '$1 > 27') <(rates grown-$schedule | awk '$1 > 27') >&2 || fail "other rates"
+done
+[[ $(weights long-constant) == "$(weights grown-constant)" ]] || fail "an extended run ends with other bits"
+
+# So is one that ended early, with more patience.
+expect 0 "$elbow" train --config long.toml --run impatient --training.epochs 40 --evaluation.patience 1 \
+  --optimizer.rate 0.2
+says "finished: no better validation for a while"
+before=$(newest impatient)
+expect 0 "$elbow" train --run impatient --training.epochs 41
+says "raise --evaluation.patience"
+expect 0 "$elbow" train --run impatient --evaluation.patience 4
+[[ $(newest impatient) > $before ]] || fail "more patience does not extend the run"
+rm -r impatient/checkpoints
+expect 4 "$elbow" train --run impatient --training.epochs 50
+says "no checkpoint is left from which it could be extended"
+[[ -e impatient/parameters.safetensors ]] || fail "a run that cannot be extended lost its parameters"
 
 # The parameters of another run, or of a file.
 expect 0 "$elbow" train --config c.toml --run more --data.train moved.h5:/train/images --init-from whole --training.epochs 1

@@ -198,8 +198,12 @@ void declare(OptionTable& table, EvaluationOptions& options) {
             "how often to evaluate the validation split: '1 epoch', '500 steps', '10 min'; 'never' "
             "leaves the one at the end",
             TextCheck(interval_problem));
-  table.add("evaluation.patience", &options.patience,
-            "stop after so many validations without a better ELBO; 0: never", at_least(0));
+  table
+      .add("evaluation.patience", &options.patience,
+           "stop after so many validations without a better ELBO; 0: never. More of it extends a "
+           "run that was stopped so",
+           at_least(0))
+      .may_change = true;
 }
 
 Figures evaluate(const EvaluationJob& job) {

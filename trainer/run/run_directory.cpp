@@ -34,13 +34,15 @@ bool prepare_folder(const fs::path& root) {
   return created;
 }
 
-// Files of a run that hold the history of one session's training.
-void remove_unfinished(const RunPaths& paths) {
+// What a session that goes on makes untrue: how the one before it ended. Until its own end readers
+// find the last parameters in its checkpoints. One that begins anew keeps nothing.
+void remove_outdated(const RunPaths& paths, bool begins_anew) {
   std::error_code ignored;
-  for (const auto& path :
-       {paths.metrics(), paths.parameters(), paths.last_parameters(), paths.average_parameters()}) {
+  for (const auto& path : {paths.last_parameters(), paths.average_parameters()}) {
     fs::remove(path, ignored);
   }
+  if (!begins_anew) return;
+  for (const auto& path : {paths.metrics(), paths.parameters()}) fs::remove(path, ignored);
 }
 
 }  // namespace
@@ -104,9 +106,9 @@ int RunDirectory::last_ranks() const {
 }
 
 void RunDirectory::begin_session(const std::string& configuration, const Json& about,
-                                 const SessionPlan& plan, const std::string& changed) {
+                                 const SessionPlan& plan, const SessionChanges& changes) {
   lease_->require_held();
-  if (plan.from_step == 0) remove_unfinished(paths_);
+  remove_outdated(paths_, plan.from_step == 0);
   write_text(paths_.configuration(), configuration);
   if (record_.is_null()) {
     record_ = {{"format_version", kFormatVersion},
@@ -114,6 +116,7 @@ void RunDirectory::begin_session(const std::string& configuration, const Json& a
                {"about", Json::object()},
                {"sessions", Json::array()}};
   }
+  record_["finished"] = false;
   record_["about"] = about;
   record_["sessions"].push_back(
       {{"started", utc_now()},
@@ -121,7 +124,9 @@ void RunDirectory::begin_session(const std::string& configuration, const Json& a
        {"generation", lease_->generation()},
        {"from_step", plan.from_step},
        {"planned", {{"steps", plan.steps}, {"epochs", plan.epochs}, {"samples", plan.samples}}}});
-  if (!changed.empty()) record_["sessions"].back()["changed"] = changed;
+  Json& session = record_["sessions"].back();
+  if (!changes.options.empty()) session["changed"] = changes.options;
+  if (!changes.schedule.empty()) session["schedule"] = changes.schedule;
   store_record();
 }
 

@@ -51,6 +51,12 @@ struct SessionPlan {
   std::int64_t samples = 0;
 };
 
+// What a session does otherwise than those before it; "" where it does not.
+struct SessionChanges {
+  std::string options;   // a line each
+  std::string schedule;  // what the learning rate follows from here on
+};
+
 // A run directory opened by the one process that writes it (rank 0). Holds its lease for its
 // lifetime. Throws CheckpointError naming the path.
 class RunDirectory {
@@ -72,11 +78,11 @@ class RunDirectory {
   int last_ranks() const;  // of the last session; 0 when there was none
 
   // A session begins: stores the configuration and appends {started, ranks, ...} to run.json.
-  // `about` holds versions and data fingerprints, `changed` the options that differ from those of
-  // the session before, a line each. A session from the beginning (step 0) removes what an
-  // unfinished one left.
+  // `about` holds versions and data fingerprints. A session removes the last parameters of the one
+  // before it, and from the beginning (step 0) all that it left. The run is not finished, even if
+  // it was: it is extended.
   void begin_session(const std::string& configuration, const nlohmann::ordered_json& about,
-                     const SessionPlan& plan, const std::string& changed = "");
+                     const SessionPlan& plan, const SessionChanges& changes = {});
   // The session ended; `reason` is "finished", "stopped by a signal", ...
   void end_session(const std::string& reason, bool finished, const nlohmann::ordered_json& result);
 

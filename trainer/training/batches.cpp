@@ -30,6 +30,11 @@ bool Course::holds(std::int64_t stage, std::int64_t step) const {
          step <= stage_begin(stage + 1);
 }
 
+bool Course::continues(const Course& before, std::int64_t stage) const {
+  return std::equal(first_epochs_.begin(), first_epochs_.begin() + stage + 1,
+                    before.first_epochs_.begin());
+}
+
 StepPlace Course::at(std::int64_t step) const {
   StepPlace place;
   place.epoch = step / steps_per_epoch();

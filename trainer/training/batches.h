@@ -27,12 +27,16 @@ class Course {
   // `stages` of them: training.epochs for the first, training.later_epochs for each other one.
   Course(std::int64_t samples, const TrainingOptions& training, std::size_t stages = 1);
 
+  std::int64_t samples() const { return samples_; }  // of an epoch
   std::int64_t steps_per_epoch() const { return (samples_ + batch_ - 1) / batch_; }
   std::int64_t epochs() const { return first_epochs_.back(); }  // of all stages
   std::int64_t steps() const { return steps_per_epoch() * epochs(); }
   std::int64_t total_samples() const { return samples_ * epochs(); }
   // Whether a training can be in this stage after so many steps.
   bool holds(std::int64_t stage, std::int64_t step) const;
+  // Whether a training that is in this stage of `before` can go on along this course: the stages
+  // before it are as they were.
+  bool continues(const Course& before, std::int64_t stage) const;
   // The place of step 0 <= step < steps().
   StepPlace at(std::int64_t step) const;
 

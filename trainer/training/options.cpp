@@ -7,11 +7,18 @@ namespace elbow {
 void declare(OptionTable& table, TrainingOptions& options) {
   table.add("training.batch", &options.batch, "samples in a step, over the whole job",
             between(1, 1 << 24));
-  table.add("training.epochs", &options.epochs, "passes over the training set", between(1, 1e6));
-  table.add("training.later_epochs", &options.later_epochs,
-            "the same for each stage after the first, where a model is trained in several (lord); "
-            "0: as many",
-            between(0, 1e6));
+  // A run may be made longer, and no shorter: who takes it up sees to that.
+  table
+      .add("training.epochs", &options.epochs,
+           "passes over the training set; more of them extend a run, a finished one as well",
+           between(1, 1e6))
+      .may_change = true;
+  table
+      .add("training.later_epochs", &options.later_epochs,
+           "the same for each stage after the first, where a model is trained in several (lord); "
+           "0: as many",
+           between(0, 1e6))
+      .may_change = true;
   table.add("training.seed", &options.seed, "key of all random numbers", at_least(0));
   table.add("training.draws", &options.draws, "draws of z for each sample of a step",
             between(1, 10000));

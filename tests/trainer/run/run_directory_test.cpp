@@ -78,6 +78,23 @@ TEST_F(RunDirectories, BeginningAgainRemovesWhatAnUnfinishedSessionLeft) {
   EXPECT_FALSE(std::filesystem::exists(paths.parameters()));
 }
 
+// Who asks for the last parameters of a run that goes on is given those of a checkpoint.
+TEST_F(RunDirectories, GoingOnRemovesTheLastParametersOfTheSessionBefore) {
+  const RunPaths paths{root_};
+  RunDirectory run(root_);
+  run.begin_session("", {}, {});
+  const auto files = {paths.last_parameters(), paths.average_parameters(), paths.parameters(),
+                      paths.metrics()};
+  for (const auto& path : files) std::ofstream(path) << "x";
+  run.end_session("finished", true, {});
+  run.begin_session("", {}, {1, 40});  // it is extended
+  EXPECT_EQ(run.state(), RunState::kUnfinished);
+  EXPECT_FALSE(std::filesystem::exists(paths.last_parameters()));
+  EXPECT_FALSE(std::filesystem::exists(paths.average_parameters()));
+  EXPECT_TRUE(std::filesystem::exists(paths.parameters()));
+  EXPECT_TRUE(std::filesystem::exists(paths.metrics()));
+}
+
 TEST_F(RunDirectories, LeaveNothingWhenNoSessionBegan) {
   { RunDirectory run(root_); }
   EXPECT_FALSE(std::filesystem::exists(root_));

@@ -49,6 +49,29 @@ TEST(Course, StagesFollowOneAnotherWithEpochsOfTheirOwn) {
   EXPECT_EQ(Course(10, training, 2).epochs(), 3 + 3);
 }
 
+// 10 samples are 3 steps: the first stage is steps 0 to 9, the second 9 to 15.
+TEST(Course, KnowsWhichStagesAndStepsGoTogether) {
+  TrainingOptions training = training_of(4, 3);
+  training.later_epochs = 2;
+  const Course course(10, training, 2);
+  for (const auto& [stage, step] : {std::pair{0, 0}, {0, 9}, {1, 9}, {1, 15}}) {
+    EXPECT_TRUE(course.holds(stage, step)) << stage << ", " << step;
+  }
+  for (const auto& [stage, step] : {std::pair{0, 10}, {1, 8}, {1, 16}, {2, 15}, {-1, 0}, {0, -1}}) {
+    EXPECT_FALSE(course.holds(stage, step)) << stage << ", " << step;
+  }
+}
+
+TEST(Course, ContinuesOneWhoseEarlierStagesAreAsLong) {
+  TrainingOptions training = training_of(4, 3);
+  const Course before(10, training, 2);
+  training.later_epochs = 5;  // the second stage is longer, the first as it was
+  EXPECT_TRUE(Course(10, training, 2).continues(before, 1));
+  training.epochs = 4;
+  EXPECT_FALSE(Course(10, training, 2).continues(before, 1));
+  EXPECT_TRUE(Course(10, training, 2).continues(before, 0));
+}
+
 // A million and three samples: nothing divides them, and each is used exactly once at each number
 // of ranks, at the same step.
 class Shards : public testing::TestWithParam<std::int64_t> {};
