@@ -152,6 +152,7 @@ tail -c 48 images | idx labels 01 48
 (cd other && expect 0 "$elbow" data import idx --images ../images --labels ../labels --output labelled.h5 --split train)
 found "the fingerprint of the labels is" encode run --data d.h5:/train/images --labels labelled.h5:/train/labels
 [[ ! -e e.json && ! -e s.h5 && ! -e run/codes.h5 ]] || fail "a refused command wrote something"
+rm -rf run
 
 # 15. Parts of a data set that have another shape, or another type; alone and as two ranks.
 mkdir parts

@@ -120,8 +120,8 @@ TEST(FiguresJson, NamesWhatIsOfXGivenC) {
 TEST(FiguresJson, SaysWhyAFigureIsInfinite) {
   const Observation observation({}, {{4, 4}, ValueType::kUint8}, "gaussian");
   Figures figures = some_figures();
-  figures.own = {{{"log_joint", "log p(x, c)", "p(c) is 0"},
-                  -std::numeric_limits<double>::infinity()}};
+  figures.own = {
+      {{"log_joint", "log p(x, c)", "p(c) is 0"}, -std::numeric_limits<double>::infinity()}};
   const auto json = to_json(figures, observation, {});
   EXPECT_TRUE(json.at("log_joint").is_null());
   EXPECT_EQ(json.at("about").at("no_log_joint"), "p(c) is 0");
