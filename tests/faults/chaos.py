@@ -18,7 +18,7 @@ from pathlib import Path
 
 from chaos_job import Disk, Job, inode, last_reported_step, newest_checkpoint, read, step_of, wait_until
 
-START_LIMIT_S = 100  # one that takes longer hangs; a lease is waited for 20 s
+START_LIMIT_S = 200  # one that takes longer hangs; a lease is waited for 20 s
 NOT_MEANT_FOR_PEOPLE = re.compile(
     r"terminate called|what\(\):|Assertion|json\.exception|unexpected error|filesystem error|c10::|std::|"
     r"Process received signal|core dumped"
