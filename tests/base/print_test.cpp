@@ -12,6 +12,8 @@
 namespace elbow {
 namespace {
 
+using test::message_of;
+
 TEST(Printable, TextIsKept) {
   for (const std::string text : {"", "two\nlines\tand a tabulator", "größe", "Δ→", "𝄞",
                                  "\xF4\x8F\xBF\xBF", "\\ \"", "नी\u200D", "می\u200Cخواهم"}) {
