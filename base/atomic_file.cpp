@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/temporary_files.h"
 #include "base/text.h"
 
 namespace elbow {
@@ -74,7 +75,7 @@ void NewFile::finish() {
 }
 
 std::filesystem::path temporary_name(const std::filesystem::path& path) {
-  return path.string() + fmt::format(".tmp-{}", ::getpid());
+  return path.string() + temporary_ending();
 }
 
 void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& path) {
@@ -84,6 +85,7 @@ void publish_file(const std::filesystem::path& temporary, const std::filesystem:
 
 void write_atomically(const std::filesystem::path& path,
                       const std::function<void(NewFile&)>& content) {
+  remove_abandoned(path);
   const auto temporary = temporary_name(path);
   NewFile file(temporary, path);
   content(file);

@@ -74,9 +74,12 @@ Interval parse_interval(const std::string& text) {
 }
 
 double parse_seconds(const std::string& name, const std::string& text) {
-  const Interval interval = parse_interval(text);
-  if (interval.unit != Interval::Unit::kSeconds) {
-    throw ConfigError(fmt::format("{} takes a time, such as '30 min' or '11.5 h'", name));
+  Interval interval;
+  const std::string problem = parse(text, interval);
+  const bool is_time = problem.empty() && interval.unit == Interval::Unit::kSeconds;
+  if (!is_time) {
+    throw ConfigError(
+        fmt::format("{} takes a time, such as '30 min' or '11.5 h', and not '{}'", name, text));
   }
   return interval.count;
 }

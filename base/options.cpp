@@ -10,6 +10,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/other_names.h"
 #include "base/text.h"
 
 extern "C" char** environ;
@@ -18,6 +19,7 @@ namespace elbow {
 namespace {
 
 constexpr std::size_t kLargestConfiguration = 1 << 20;
+constexpr std::string_view kEnvironmentPrefix = "ELBOW_";
 
 template <typename... Fs>
 struct Overloaded : Fs... {
@@ -179,21 +181,33 @@ std::string list_element(std::string_view text) {
   return std::string(quoted ? text.substr(1, text.size() - 2) : text);
 }
 
-// The key that was probably meant: the same name in another group, or one spelt almost so.
 std::string nearest_key(std::string_view key, const std::vector<Option>& options) {
-  const std::string_view name = key.substr(key.rfind('.') + 1);
-  std::vector<std::string> keys;
-  std::vector<std::string> siblings;
-  for (const auto& option : options) {
-    keys.push_back(option.key);
-    if (key.starts_with(option.group() + ".")) siblings.push_back(option.name());
+  std::vector<Meaning> known;
+  for (const Option& option : options) {
+    known.push_back({option.key, option.key});
+    for (const auto& [name, meant] : other_names()) {
+      if (meant == option.key) known.push_back({name, meant});
+    }
   }
-  const std::string sibling = nearest(name, siblings);
-  if (!sibling.empty()) return fmt::format("{}.{}", key.substr(0, key.find('.')), sibling);
-  for (const auto& option : options) {
-    if (option.name() == name) return option.key;
+  return nearest_meaning(key, known);
+}
+
+// "did you mean 'ELBOW_TRAINING_BATCH'?" for ELBOW_BATCH_SIZE.
+std::string environment_suggestion(const std::string& variable,
+                                   const std::vector<Option>& options) {
+  std::vector<std::string> names;
+  std::vector<Meaning> known;
+  for (const Option& option : options) {
+    const std::string name = option.environment_name();
+    names.push_back(name);
+    known.push_back({name.substr(kEnvironmentPrefix.size()), name});
+    known.push_back({option.name(), name});
+    for (const auto& [other, meant] : other_names()) {
+      if (meant == option.key) known.push_back({other, name});
+    }
   }
-  return nearest(key, keys);
+  const std::string near = nearest_meaning(variable.substr(kEnvironmentPrefix.size()), known);
+  return near.empty() ? suggestion(variable, names) : fmt::format("did you mean '{}'?", near);
 }
 
 bool holds_list(const Option& option) {
@@ -230,7 +244,7 @@ TextCheck one_of(std::vector<std::string> choices) {
 }
 
 std::string Option::environment_name() const {
-  std::string upper = "ELBOW_" + key;
+  std::string upper = std::string(kEnvironmentPrefix) + key;
   for (char& c : upper) {
     c = c == '.' || c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }
@@ -345,12 +359,12 @@ void OptionTable::apply_environment() {
   for (const auto& option : options_) names.push_back(option.environment_name());
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view variable(*entry);
-    if (!variable.starts_with("ELBOW_")) continue;
+    if (!variable.starts_with(kEnvironmentPrefix)) continue;
     const std::string name(variable.substr(0, variable.find('=')));
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {
       throw ConfigError(fmt::format("environment variable {} names no option; {}", name,
-                                    suggestion(name, names)));
+                                    environment_suggestion(name, options_)));
     }
     const std::string key = options_[static_cast<std::size_t>(found - names.begin())].key;
     apply_text(key, std::string(variable.substr(name.size() + 1)), name);

@@ -9,6 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/temporary_files.h"
 
 namespace elbow {
 namespace {
@@ -74,6 +75,7 @@ ImportOutput::ImportOutput(fs::path file, const std::string& group, bool replace
                            const std::string& option)
     : path_(std::move(file)), temporary_(temporary_name(path_)), group_name_("/" + group) {
   check_group_name(group, option);
+  remove_abandoned(path_);
   try {
     open(replace, option);
   } catch (...) {

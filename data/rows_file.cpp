@@ -4,6 +4,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/temporary_files.h"
 
 namespace elbow {
 namespace {
@@ -109,6 +110,7 @@ RowsFile::RowsFile(std::filesystem::path path, std::int64_t rows, std::vector<Ro
 RowsFile::~RowsFile() { discard(); }
 
 void RowsFile::open(const FileAttributes& about) {
+  remove_abandoned(path_);
   const auto guard = hdf5::lock();
   file_ = {hdf5::check(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
                        "create the file", path_.string()),

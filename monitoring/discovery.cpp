@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "monitoring/label.h"
-#include "monitoring/process_identity.h"
+#include "base/process_identity.h"
 
 namespace elbow {
 namespace {

@@ -21,7 +21,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "monitoring/metric_families.h"
-#include "monitoring/process_identity.h"
+#include "base/process_identity.h"
 
 namespace elbow {
 namespace {

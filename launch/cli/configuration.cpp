@@ -1,14 +1,34 @@
 #include "launch/cli/configuration.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "trainer/comm/watchdog.h"
+#include "trainer/model/default_widths.h"
 
 namespace elbow {
 namespace {
 
+// The option whose default follows from others, as its help tells.
+constexpr const char* kFollowing = "model.widths";
+
+bool is_given(const OptionTable& table, const char* key) {
+  return table.find(key)->origin != Option().origin;
+}
+
+void settle_defaults(OptionTable& table) {
+  if (is_given(table, kFollowing)) return;
+  const auto text = [&](const char* key) {
+    return *std::get<std::string*>(table.find(key)->member);
+  };
+  const auto widths = default_widths(text("model.kind"), text("model.network"));
+  table.apply_text(kFollowing, shape_text(widths), Option().origin);
+}
+
 void add_options(CLI::App& command, const OptionTable& table, GivenOptions& given) {
   for (const Option& option : table.options()) {
-    const std::string help = fmt::format("{} [{}]", option.help, option.value_toml());
+    const bool in_help = option.key == kFollowing;
+    const std::string help =
+        in_help ? option.help : fmt::format("{} [{}]", option.help, option.value_toml());
     command
         .add_option_function<std::string>(
             "--" + option.key,
@@ -62,6 +82,15 @@ void resolve(OptionTable& table, const std::filesystem::path& file, const GivenO
   if (!file.empty()) table.apply_file(file);
   table.apply_environment();
   for (const auto& [key, value] : given) table.apply_text(key, value, "the command line");
+  settle_defaults(table);
+}
+
+void keep_defaults_of(const std::filesystem::path& stored, OptionTable& table) {
+  Configuration before;
+  OptionTable before_table = before.table();
+  before_table.apply_file(stored);
+  if (is_given(table, kFollowing)) return;
+  table.apply_text(kFollowing, before_table.find(kFollowing)->value_toml(), stored.string());
 }
 
 Difference difference(const std::string& stored, const OptionTable& table) {

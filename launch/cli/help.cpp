@@ -1,12 +1,12 @@
 #include "launch/cli/help.h"
 
 #include <algorithm>
-#include <iomanip>
-#include <sstream>
+#include <memory>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "base/other_names.h"
 #include "base/text.h"
 
 namespace elbow {
@@ -24,13 +24,6 @@ std::string first_clause(std::string text) {
   return text;
 }
 
-// The sub-command that was given, however deep.
-const CLI::App& innermost(const CLI::App& program) {
-  const CLI::App* app = &program;
-  while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
-  return *app;
-}
-
 // "elbow data import"
 std::string command_text(const CLI::App& app) {
   if (app.get_parent() == nullptr) return app.get_name();
@@ -40,7 +33,7 @@ std::string command_text(const CLI::App& app) {
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
-    for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+    for (const auto& name : option->get_lnames()) names.push_back(name);
   }
   return names;
 }
@@ -55,9 +48,18 @@ std::vector<std::string> subcommand_names(const CLI::App& app) {
 
 std::string unknown_option(const std::string& given, const CLI::App& app) {
   const std::string name = given.substr(0, given.find('='));
-  const std::string near = nearest(name, option_names(app));
+  const std::vector<std::string> names = option_names(app);
+  std::vector<Meaning> meanings;
+  for (const auto& own : names) meanings.push_back({own, own});
+  for (const Meaning& meaning : other_names()) {
+    if (std::find(names.begin(), names.end(), meaning.meant) != names.end()) {
+      meanings.push_back(meaning);
+    }
+  }
+  const std::string near =
+      nearest_meaning(name.substr(std::min(name.find_first_not_of('-'), name.size())), meanings);
   return fmt::format("{} has no option '{}'{}", command_text(app), name,
-                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+                     near.empty() ? "" : fmt::format("; did you mean '--{}'?", near));
 }
 
 std::string unexpected_word(const std::string& word, const CLI::App& app) {
@@ -65,6 +67,15 @@ std::string unexpected_word(const std::string& word, const CLI::App& app) {
   if (commands.empty()) return fmt::format("{} does not take '{}'", command_text(app), word);
   return fmt::format("{} has no sub-command '{}'; {}", command_text(app), word,
                      suggestion(word, commands));
+}
+
+// The command whose words were not all understood, the outermost of them; else the innermost.
+const CLI::App& refusing(const CLI::App& program) {
+  const CLI::App* app = &program;
+  while (app->remaining().empty() && !app->get_subcommands().empty()) {
+    app = app->get_subcommands().front();
+  }
+  return *app;
 }
 
 std::string problem(const CLI::App& app, const CLI::ParseError& error) {
@@ -89,8 +100,27 @@ std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
                      first_clause(command->get_description()));
 }
 
+void set_up_parsing(CLI::App& program) {
+  program.name("elbow");
+  program.formatter(std::make_shared<HelpFormatter>());
+  program.require_subcommand(1);
+  program.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+std::vector<std::string> reversed_words(int argc, const char* const* argv) {
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (!words.empty() && words.front() == "help") {
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  }
+  std::reverse(words.begin(), words.end());
+  return words;
+}
+
 std::string usage_problem(const CLI::App& program, const CLI::ParseError& error) {
-  const CLI::App& app = innermost(program);
+  const CLI::App& app = refusing(program);
+  const bool asked_for_help = error.get_exit_code() == 0;
+  if (asked_for_help && app.remaining().empty()) return "";
   return fmt::format("{}\n'{} --help' says more", problem(app, error), command_text(app));
 }
 

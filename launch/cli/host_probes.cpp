@@ -12,8 +12,8 @@
 #include <torch/types.h>
 #include <unistd.h>
 
+#include "base/process_identity.h"
 #include "base/text.h"
-#include "monitoring/process_identity.h"
 #include "trainer/comm/together.h"
 
 namespace elbow {

@@ -2,7 +2,6 @@
 #include <cstdlib>
 #include <exception>
 #include <memory>
-#include <new>
 #include <string>
 
 #include <fmt/format.h>
@@ -11,12 +10,12 @@
 #include "base/log.h"
 #include "base/print.h"
 #include "base/version.h"
-#include "launch/cli/allocation.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/help.h"
 #include "launch/cli/program_facts.h"
 #include "monitoring/progress.h"
 #include "trainer/comm/communicator.h"
+#include "trainer/comm/failure.h"
 #include "trainer/comm/together.h"
 
 namespace elbow {
@@ -34,7 +33,7 @@ constexpr char kFirstSession[] =
     "  mpirun -n 2 elbow train --config c.toml --run runs/first\n"
     "  elbow evaluate runs/first --data data.h5:/test/images\n"
     "  elbow sample runs/first\n\n"
-    "'elbow COMMAND --help' explains a command and its options.\n";
+    "'elbow help COMMAND' explains a command and its options.\n";
 
 // Before MPI runs, only the environment tells ranks apart. That is good enough to choose who says
 // what all of them would say.
@@ -64,10 +63,8 @@ void add_verbosity(CLI::App& command) {
 }
 
 void set_up(CLI::App& program, Action& action) {
-  program.name("elbow");
-  program.formatter(std::make_shared<HelpFormatter>());
+  set_up_parsing(program);
   program.set_version_flag("--version", fmt::format("elbow {} ({})", kVersion, kCommit));
-  program.require_subcommand(1);
   add_data_command(program, action);
   add_train_command(program, action);
   add_evaluate_command(program, action);
@@ -99,13 +96,14 @@ CommandLine understand(CLI::App& program, int argc, char** argv) {
   CommandLine line;
   try {
     set_up(program, line.action);
-    program.parse(argc, argv);
+    program.parse(reversed_words(argc, argv));
     line.told = told_facts(program);
   } catch (const CLI::ParseError& error) {
-    line.answered = error.get_exit_code() == 0;
+    const std::string problem = usage_problem(program, error);
+    line.answered = problem.empty();
     if (line.answered && speaks_for_all()) program.exit(error);
     if (line.answered) return line;
-    line.parsed = [problem = usage_problem(program, error)] { throw ConfigError(problem); };
+    line.parsed = [problem] { throw ConfigError(problem); };
   } catch (const Error& error) {
     line.parsed = [error] { throw error; };
   }
@@ -114,11 +112,12 @@ CommandLine understand(CLI::App& program, int argc, char** argv) {
 
 // An error of this rank alone: the others don't know of it and may wait for this one for ever, so
 // the whole job is ended.
-int fail(Communicator* comm, const std::string& message, ExitCode code) {
+int fail(Communicator* comm, const Failure& failure) {
   const bool many = comm != nullptr && comm->size() > 1;
-  print_error(many ? fmt::format("[rank {}] {}", comm->rank(), message) : message);
-  if (many) comm->abort(static_cast<int>(code));
-  return static_cast<int>(code);
+  print_error(many ? fmt::format("[rank {}] {}", comm->rank(), failure.message) : failure.message);
+  const int code = static_cast<int>(failure.code);
+  if (many) comm->abort(code);
+  return code;
 }
 
 int run(const CommandLine& line) {
@@ -134,16 +133,8 @@ int run(const CommandLine& line) {
   } catch (const SharedError& error) {
     if (comm->rank() == 0) print_error(error.what());
     return static_cast<int>(error.code());
-  } catch (const Error& error) {
-    return fail(comm.get(), error.what(), error.code());
-  } catch (const std::bad_alloc&) {
-    return fail(comm.get(), memory_problem(), ExitCode::kFailed);
-  } catch (const c10::Error& error) {
-    const std::string message = error.what_without_backtrace();
-    const std::string memory = memory_problem(message);
-    return fail(comm.get(), memory.empty() ? "LibTorch: " + message : memory, ExitCode::kFailed);
-  } catch (const std::exception& error) {
-    return fail(comm.get(), fmt::format("unexpected error: {}", error.what()), ExitCode::kFailed);
+  } catch (const std::exception&) {
+    return fail(comm.get(), current_failure());
   }
 }
 

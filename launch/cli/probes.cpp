@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/machine.h"
 #include "base/text.h"
 #include "monitoring/terminal.h"
 
@@ -33,48 +34,6 @@ std::optional<int> environment_number(const char* name) {
   std::int64_t number = 0;
   if (!text || !parse_number(*text, number)) return std::nullopt;
   return static_cast<int>(number);
-}
-
-// The value of the first line "key<blanks>: value" of a file such as /proc/cpuinfo.
-std::string field(const char* path, const std::string& key) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    const auto colon = line.find(':');
-    if (colon == std::string::npos || !line.starts_with(key)) continue;
-    if (line.find_first_not_of(" \t", key.size()) != colon) continue;
-    const auto begin = line.find_first_not_of(' ', colon + 1);
-    return begin == std::string::npos ? "" : line.substr(begin);
-  }
-  return "";
-}
-
-// Of a line of /proc/meminfo, in bytes.
-double memory_bytes(const std::string& key) {
-  return std::strtod(field("/proc/meminfo", key).c_str(), nullptr) * 1024;
-}
-
-// A limit of the control group this process is in, as of a container or a batch job: the least of
-// those from its group up to the root.
-std::optional<double> group_limit(const std::string& name) {
-  std::string group;
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    if (line.starts_with("0::")) group = line.substr(3);
-  }
-  std::optional<double> least;
-  const std::filesystem::path root = "/sys/fs/cgroup";
-  for (std::filesystem::path path = root / std::filesystem::path(group).relative_path();;
-       path = path.parent_path()) {
-    double amount = 0;
-    double period = 0;
-    std::ifstream file(path / name);
-    if (file >> amount) {
-      if (file >> period && period > 0) amount /= period;
-      least = least ? std::min(*least, amount) : amount;
-    }
-    if (path == root || !path.has_relative_path()) break;
-  }
-  return least;
 }
 
 std::string find_program(const std::string& name) {
@@ -146,7 +105,7 @@ JobShape job_shape(int ranks, int ranks_here) {
 }
 
 Findings probe_processor() {
-  const std::string flags = fmt::format(" {} ", field("/proc/cpuinfo", "flags"));
+  const std::string flags = fmt::format(" {} ", line_value("/proc/cpuinfo", "flags"));
   std::vector<std::string> sets;
   for (const char* set : {"sse4_2", "avx", "fma", "avx2", "avx512f", "avx512_bf16", "amx_bf16"}) {
     if (flags.find(fmt::format(" {} ", set)) != std::string::npos) sets.emplace_back(set);
@@ -159,17 +118,8 @@ Findings probe_processor() {
         "without AVX2 training is several times slower; choose another machine, or have the "
         "virtual machine pass the processor's instruction sets on";
   }
-  const std::string model = field("/proc/cpuinfo", "model name");
+  const std::string model = line_value("/proc/cpuinfo", "model name");
   return {{"processor", model.empty() ? "unknown" : model, "", false}, instructions};
-}
-
-MainMemory main_memory() {
-  MainMemory memory{memory_bytes("MemTotal"), memory_bytes("MemAvailable")};
-  if (const auto limit = group_limit("memory.max")) {
-    memory.total = std::min(memory.total, *limit);
-    memory.available = std::min(memory.available, *limit);
-  }
-  return memory;
 }
 
 Findings probe_memory() {

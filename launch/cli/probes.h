@@ -25,13 +25,6 @@ struct JobShape {
   std::optional<int> omp_threads = std::nullopt;
 };
 
-// Main memory in bytes, of this machine or of the control group this process is confined to.
-struct MainMemory {
-  double total = 0;
-  double available = 0;
-};
-MainMemory main_memory();
-
 // Cores that the scheduler lets this process run on, and those of the machine.
 int allowed_cores();
 int machine_cores();

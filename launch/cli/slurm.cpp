@@ -32,8 +32,7 @@ struct SlurmArguments {
 void require_valid(const Words& command) {
   Action ignored;
   CLI::App program;
-  program.name("elbow");
-  program.require_subcommand(1);
+  set_up_parsing(program);
   add_train_command(program, ignored);
   add_evaluate_command(program, ignored);
   add_encode_command(program, ignored);
@@ -47,7 +46,10 @@ void require_valid(const Words& command) {
   try {
     program.parse(Words(command.rbegin(), command.rend()));
   } catch (const CLI::ParseError& error) {
-    throw ConfigError(fmt::format("the command of the job: {}", usage_problem(program, error)));
+    const std::string problem = usage_problem(program, error);
+    throw ConfigError(
+        fmt::format("the command of the job: {}",
+                    problem.empty() ? "it asks for help, which no job needs" : problem));
   }
 }
 

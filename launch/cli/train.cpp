@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/print.h"
 #include "base/text.h"
-#include "launch/cli/allocation.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
 #include "launch/cli/program_facts.h"
@@ -59,6 +58,7 @@ class TrainCommand {
     together(comm_, [&] {
       if (!stored.empty()) take_own_configuration(stored);
       resolve(table_, arguments_.config, arguments_.given);
+      if (is_begun()) keep_defaults_of(paths().configuration(), table_);
       schedule_ = schedule();
     });
     if (arguments_.print_config) return print(table_.to_toml());
@@ -90,6 +90,10 @@ class TrainCommand {
   bool coordinates() const { return comm_.rank() == 0; }
   std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.training.seed); }
   RunPaths paths() const { return {arguments_.run}; }
+
+  bool is_begun() const {
+    return !arguments_.run.empty() && fs::is_regular_file(paths().configuration());
+  }
 
   void print(const std::string& text) const {
     if (coordinates()) elbow::print(text);

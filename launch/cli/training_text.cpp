@@ -2,7 +2,9 @@
 
 #include <cmath>
 
+#include "base/error.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/text.h"
 #include "trainer/run/run_directory.h"
 #include "trainer/run/versioned_json.h"
@@ -24,6 +26,16 @@ double state_bytes(const TrainingOptions& training, const ModelDescription& mode
     copies += 2.0 * std::ceil(std::log2(static_cast<double>(training.shards) + 1.0));
   }
   return copies * static_cast<double>(model.bytes);
+}
+
+void require_memory(double state_bytes) {
+  const double total = main_memory().total;
+  if (total <= 0 || state_bytes <= total) return;
+  throw Error(fmt::format(
+      "the parameters of this model, with their gradients and the optimiser's moments, take {} a "
+      "rank, more than the {} that this machine has: choose smaller model.widths, or for images "
+      "and signals model.network 'convolutional'; --dry-run shows what each layer takes",
+      human_bytes(state_bytes), human_bytes(total)));
 }
 
 std::string plan_text(const Configuration& configuration, const Procedure& procedure,

@@ -16,6 +16,10 @@ std::string data_text(TrainingSet& set);
 // moments, the running mean and the sums in the making.
 double state_bytes(const TrainingOptions& training, const ModelDescription& model);
 
+// Throws Error where a training whose state takes so many bytes a rank cannot fit into this
+// machine's memory: the kernel would hand it out, and kill the program once it is used.
+void require_memory(double state_bytes);
+
 // What --dry-run shows: networks, measure, data, job, steps, memory.
 std::string plan_text(const Configuration& configuration, const Procedure& procedure,
                       const Observation& observation, TrainingSet& set, int ranks);

@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/process_identity.h"
+#include "base/temporary_files.h"
+#include "tests/base/ended_process.h"
 #include "tests/base/full_disk.h"
 #include "tests/base/message_of.h"
 #include "tests/base/temporary_folder.h"
@@ -82,6 +85,56 @@ TEST(AtomicFile, PublishLeavesTheTemporaryToItsOwner) {
   EXPECT_THAT(folder.names(), UnorderedElementsAre("file"));
   EXPECT_THAT(message_of([&] { publish_file(temporary, folder / "file"); }),
               HasSubstr(temporary.string()));
+}
+
+// As a process names its files.
+std::filesystem::path made_by(const ProcessIdentity& process, const std::filesystem::path& path) {
+  const std::string own = temporary_name(path).string();
+  const std::string place = own.substr(own.rfind('-'));
+  return fmt::format("{}.tmp-{}-{}{}", path.string(), process.pid, process.started, place);
+}
+
+TEST(AtomicFile, WhatAKilledProcessLeftIsRemovedByTheNextWrite) {
+  const TemporaryFolder folder;
+  const auto path = folder / "data.h5";
+  const auto left = made_by(test::ended_process(), path);
+  std::ofstream(left) << "half";
+  write_file_atomically(path, "whole");
+  EXPECT_THAT(folder.names(), UnorderedElementsAre("data.h5"));
+  ProcessIdentity earlier = this_process();  // whose number is ours by now
+  earlier.started = std::to_string(std::stoll(earlier.started) - 1);
+  std::ofstream(made_by(earlier, path)) << "half";
+  remove_abandoned(path);
+  EXPECT_THAT(folder.names(), UnorderedElementsAre("data.h5"));
+}
+
+// Of a process that runs, of one on another machine, of an older version, of another output.
+TEST(AtomicFile, WhatMayBeInTheMakingIsLeft) {
+  const TemporaryFolder folder;
+  const auto path = folder / "data.h5";
+  EXPECT_EQ(made_by(this_process(), path), temporary_name(path));
+  const std::string elsewhere = made_by(test::ended_process(), path).string();
+  const std::vector<std::filesystem::path> kept = {
+      temporary_name(path),
+      made_by(identity_of(::getppid()), path),
+      elsewhere.substr(0, elsewhere.size() - 8) + "00000000",
+      path.string() + ".tmp-4711",
+      path.string() + ".tmp-1-2",
+      path.string() + ".tmp-x-y-z",
+      made_by(test::ended_process(), folder / "other.h5"),
+      folder / "data.h5.mine"};
+  for (const auto& file : kept) std::ofstream(file) << "x";
+  remove_abandoned(path);
+  EXPECT_EQ(folder.names().size(), kept.size());
+  remove_abandoned(folder / "nowhere" / "data.h5");
+}
+
+TEST(AtomicFile, TemporaryNamesAreKnown) {
+  EXPECT_TRUE(is_temporary_name(temporary_name("run.json").string()));
+  EXPECT_TRUE(is_temporary_name("run.json.tmp-4711"));
+  EXPECT_FALSE(is_temporary_name("run.json"));
+  EXPECT_FALSE(is_temporary_name("run.json.tmp-"));
+  EXPECT_FALSE(is_temporary_name("notes.tmp-x"));
 }
 
 TEST(ReadFile, RefusesWhatIsNotASmallRegularFile) {

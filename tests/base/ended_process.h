@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "monitoring/process_identity.h"
+#include "base/process_identity.h"
 
 namespace elbow::test {
 

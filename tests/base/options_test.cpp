@@ -189,6 +189,18 @@ TEST_F(Options, ARefusedValueChangesNothing) {
   EXPECT_EQ(table.find("training.batch")->origin, "default");
 }
 
+TEST_F(Options, NamesOfOtherProgramsNameTheOptionThatIsMeant) {
+  for (const char* name : {"lr", "training.lr", "optimizer.LR", "model.lr"}) {
+    EXPECT_THAT(refusal(name, "1"), HasSubstr("did you mean 'optimizer.rate'?")) << name;
+  }
+  for (const char* name : {"batch-size", "training.batch_size", "batchsize"}) {
+    EXPECT_THAT(refusal(name, "1"), HasSubstr("did you mean 'training.batch'?")) << name;
+  }
+  EXPECT_THAT(refusal("training.qq", "1"), testing::Not(HasSubstr("did you mean")));
+  // Of an option that this table does not have.
+  EXPECT_THAT(refusal("ema_decay", "1"), testing::Not(HasSubstr("did you mean")));
+}
+
 TEST_F(Options, MisspeltKeysNameTheNearest) {
   EXPECT_THAT(refusal("[training]\n\nbatchsize = 3"),
               AllOf(HasSubstr("no option 'training.batchsize'"), HasSubstr("c.toml, line 3"),

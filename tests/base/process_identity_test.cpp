@@ -1,4 +1,4 @@
-#include "monitoring/process_identity.h"
+#include "base/process_identity.h"
 
 #include <limits>
 
@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "tests/monitoring/ended_process.h"
+#include "tests/base/ended_process.h"
 
 namespace elbow {
 namespace {

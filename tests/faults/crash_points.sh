@@ -97,7 +97,7 @@ trial() {
   { train "$folder" FAULT_AT="$n" FAULT_KIND="$kind" FAULT_HIT="$PWD/$folder.hit" >"$folder.1" 2>&1; } 2>/dev/null ||
     first_status=$?
   if [[ -s $folder.hit ]]; then
-    where=$(head -n 1 "$folder.hit" | cut -d' ' -f2- | sed 's/tmp-[0-9]*/tmp/')
+    where=$(head -n 1 "$folder.hit" | cut -d' ' -f2- | sed 's/tmp-[0-9a-f-]*/tmp/')
     printf '%s %s\n' "$kind" "$where" >>tried
     case $kind in
       ENOSPC | EIO | full) after_error ;;

@@ -49,6 +49,55 @@ says "epochs = 9"
 says "seed = 7"
 says "latent = 2"
 
+# What other programs call it; the word before the command; the last of an option that is given twice.
+expect 2 "${train[@]}" --run r --lr 1e-3
+says "has no option '--lr'; did you mean '--optimizer.rate'?"
+expect 2 "${train[@]}" --run r --training.lr 1e-3
+says "did you mean '--optimizer.rate'?"
+expect 2 "${train[@]}" --run r --epochs 3
+says "did you mean '--training.epochs'?"
+expect 2 "${train[@]}" --output_dir r
+says "did you mean '--run'?"
+printf '[training]\nlearning_rate = 1e-3\n' >bad.toml
+expect 2 "$elbow" train --config bad.toml --run r
+says "did you mean 'optimizer.rate'?"
+expect 2 env ELBOW_BATCH_SIZE=3 "${train[@]}" --run r
+says "did you mean 'ELBOW_TRAINING_BATCH'?"
+expect 2 "${train[@]}" --run r --job.collective_limit 5
+says "is not a time; write for example '30 s'"
+for words in "help" "--help" "help train" "train --help" "help data import idx"; do
+  expect 0 "$elbow" $words
+  says "Usage: "
+done
+expect 2 "$elbow" help fly
+says "elbow has no sub-command 'fly'"
+expect 2 "$elbow" fly train
+says "elbow has no sub-command 'fly'"
+expect 0 "${train[@]}" --print-config --training.epochs 9 --training.epochs 11
+says "epochs = 11"
+
+# The defaults of a network are its own.
+for expected in "mlp:[400]" "convolutional:[32, 64]" "residual:[32, 64]" "transformer:[128]"; do
+  expect 0 "$elbow" train --print-config --model.network "${expected%%:*}"
+  says "widths = ${expected#*:}"
+done
+expect 0 "$elbow" train --print-config --model.kind pixelcnn
+says "widths = [32, 32, 32, 32]"
+
+# A model that no machine holds: a dry run only counts it, a training says so before it begins.
+huge='[65536, 65536, 65536, 65536, 65536, 65536, 65536, 65536, 65536]'
+expect 0 timeout 60 "${train[@]}" --dry-run --model.widths "$huge"
+says " TiB of state"
+expect 1 timeout 60 "${train[@]}" --run r --model.widths "$huge"
+says "more than the "
+expect 0 timeout 60 "${train[@]}" --dry-run --model.kind pixelcnn --model.likelihood categorical
+# And memory that cannot be had.
+(
+  ulimit -v 3000000
+  expect 1 "${train[@]}" --run unmade --model.widths '[9000, 9000]'
+  says " were asked for at once, and "
+)
+
 # Data.
 expect 3 "${train[@]}" --run r --data.train absent.h5:/train/images
 says "absent.h5"

@@ -136,9 +136,20 @@ expect 75 "$elbow" train --config c.toml --run begun --data.train moved.h5:/trai
 expect 2 "$elbow" train --config c.toml --run begun --data.train moved.h5:/train/images --init-from whole
 says "holds one that goes on"
 
+# A run keeps the defaults that it began with, here of widths, also where the program has others by now.
+grep -v '^widths' c.toml >usual.toml
+net=(--data.train moved.h5:/train/images --model.network convolutional)
+expect 75 "$elbow" train --config usual.toml --run kept "${net[@]}" --model.widths 5 --time-limit '0.000000001 s'
+expect 0 "$elbow" train --config usual.toml --run kept "${net[@]}"
+grep -q '^widths = \[5\]$' kept/config.toml || fail "the run has other widths than it began with"
+expect 4 "$elbow" train --config usual.toml --run kept "${net[@]}" --model.widths 6
+says "model.widths: was [5], now [6]"
+
 # What cannot be meant.
 expect 2 "$elbow" train --config c.toml --run bad --time-limit '3 steps'
 says "--time-limit takes a time"
+expect 2 "$elbow" train --config c.toml --run bad --time-limit 5
+says "--time-limit takes a time, such as '30 min' or '11.5 h', and not '5'"
 expect 2 "$elbow" train --config c.toml --run bad --training.spike 0.5
 says "must be above 1, or 0"
 expect 2 "$elbow" train --config c.toml --run bad --training.sum exact

@@ -13,7 +13,7 @@
 #include "base/atomic_file.h"
 #include "tests/base/full_disk.h"
 #include "tests/base/temporary_folder.h"
-#include "tests/monitoring/ended_process.h"
+#include "tests/base/ended_process.h"
 
 namespace elbow {
 namespace {

@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "monitoring/process_identity.h"
+#include "base/process_identity.h"
 #include "tests/monitoring/scrape.h"
 
 namespace elbow {

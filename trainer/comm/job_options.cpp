@@ -11,13 +11,11 @@ namespace {
 constexpr double kShortestLimit = 2;
 
 std::string limit_problem(const std::string& text) {
-  const std::string problem = interval_problem(text);
-  if (!problem.empty()) return problem;
+  constexpr char kNoTime[] = "is not a time; write for example '30 s', '10 min', '1 h' or 'never'";
+  if (!interval_problem(text).empty()) return kNoTime;
   const Interval limit = parse_interval(text);
   if (limit.unit == Interval::Unit::kNever) return "";
-  if (limit.unit != Interval::Unit::kSeconds) {
-    return "is not a time; write for example '30 s', '10 min', '1 h' or 'never'";
-  }
+  if (limit.unit != Interval::Unit::kSeconds) return kNoTime;
   return limit.count < kShortestLimit ? "must be 2 s or more, or 'never'" : "";
 }
 

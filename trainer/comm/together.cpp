@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "trainer/comm/failure.h"
 
 namespace elbow {
 namespace {
@@ -20,16 +20,9 @@ Outcome outcome_of(const std::function<void()>& step) {
   try {
     step();
     return {};
-  } catch (const Error& error) {
-    return {static_cast<std::int64_t>(error.code()), error.what()};
-  } catch (const std::bad_alloc&) {
-    return {static_cast<std::int64_t>(ExitCode::kFailed),
-            "out of memory; a smaller batch or fewer ranks need less"};
-  } catch (const c10::Error& error) {
-    return {static_cast<std::int64_t>(ExitCode::kFailed),
-            fmt::format("LibTorch: {}", error.what_without_backtrace())};
-  } catch (const std::exception& error) {
-    return {static_cast<std::int64_t>(ExitCode::kFailed), error.what()};
+  } catch (const std::exception&) {
+    const Failure failure = current_failure();
+    return {static_cast<std::int64_t>(failure.code), failure.message};
   }
 }
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "trainer/model/architecture.h"
 #include "trainer/model/convolutional.h"
+#include "trainer/model/default_widths.h"
 #include "trainer/model/mlp.h"
 #include "trainer/model/residual.h"
 #include "trainer/model/torchscript.h"
@@ -24,17 +25,26 @@ struct Kind {
   std::shared_ptr<Network> (*decoder)(const ModelOptions&, std::int64_t latent,
                                       const std::vector<std::int64_t>&, std::int64_t parameters,
                                       std::int64_t condition);
+  std::vector<std::int64_t> default_widths;
 };
 
 const std::vector<Kind>& registry() {
   static const std::vector<Kind> kinds = {
-      {"mlp", make_mlp_encoder, make_mlp_decoder},
-      {"convolutional", make_convolutional_encoder, make_convolutional_decoder},
-      {"residual", make_residual_encoder, make_residual_decoder},
-      {"transformer", make_transformer_encoder, make_transformer_decoder},
-      {"torchscript", make_torchscript_encoder, make_torchscript_decoder},
+      {"mlp", make_mlp_encoder, make_mlp_decoder, {400}},
+      {"convolutional", make_convolutional_encoder, make_convolutional_decoder, {32, 64}},
+      {"residual", make_residual_encoder, make_residual_decoder, {32, 64}},
+      {"transformer", make_transformer_encoder, make_transformer_decoder, {128}},
+      {"torchscript", make_torchscript_encoder, make_torchscript_decoder, {400}},
   };
   return kinds;
+}
+
+const Kind& find(const std::string& name) {
+  for (const auto& kind : registry()) {
+    if (kind.name == name) return kind;
+  }
+  throw ConfigError(fmt::format("option model.network: there is no network '{}'; {}", name,
+                                suggestion(name, network_names())));
 }
 
 const Kind& find(const ModelOptions& options) {
@@ -44,11 +54,7 @@ const Kind& find(const ModelOptions& options) {
         "option model.{}: a file is read only where model.network = 'torchscript', and it is '{}'",
         options.encoder.empty() ? "decoder" : "encoder", name));
   }
-  for (const auto& kind : registry()) {
-    if (kind.name == name) return kind;
-  }
-  throw ConfigError(fmt::format("option model.network: there is no network '{}'; {}", name,
-                                suggestion(name, network_names())));
+  return find(name);
 }
 
 const std::vector<std::pair<std::string, Activation>>& activations() {
@@ -276,6 +282,11 @@ std::vector<std::string> network_names() {
   std::vector<std::string> names;
   for (const auto& kind : registry()) names.push_back(kind.name);
   return names;
+}
+
+std::vector<std::int64_t> default_widths(const std::string& kind, const std::string& network) {
+  if (kind == "pixelcnn") return {32, 32, 32, 32};  // which has a network of its own
+  return find(network).default_widths;
 }
 
 std::vector<std::string> activation_names() {

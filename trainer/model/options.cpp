@@ -106,10 +106,10 @@ void declare_architecture(OptionTable& table, ModelOptions& options) {
             one_of(network_names()));
   table.add("model.widths", &options.widths,
             "hidden layers of the encoder, from the data to the code; the decoder has them the "
-            "other way round. mlp: units a layer, [] for a linear model; convolutional: channels a "
-            "stage, each stage halves the image, for example [32, 64]; residual: the same; "
-            "transformer: the width of its tokens alone, for example [128]; model.kind pixelcnn: "
-            "features a layer",
+            "other way round. mlp: units a layer, [] for a linear model [400]; convolutional: "
+            "channels a stage, each stage halves the image [32, 64]; residual: the same [32, 64]; "
+            "transformer: the width of its tokens alone [128]; model.kind pixelcnn: features a "
+            "layer [32, 32, 32, 32]",
             between(1, kLargestWidth));
   table.add("model.blocks", &options.blocks, "residual: blocks of two convolutions in each stage",
             between(1, kMostLayers));

@@ -13,8 +13,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/process_identity.h"
+#include "base/temporary_files.h"
 #include "base/text.h"
-#include "monitoring/process_identity.h"
 #include "trainer/run/versioned_json.h"
 
 namespace elbow {
@@ -25,7 +26,6 @@ namespace fs = std::filesystem;
 constexpr int kFormatVersion = 1;
 constexpr std::size_t kLargestFile = 65536;
 constexpr char kMark[] = "generation-";
-constexpr char kTemporary[] = ".tmp-";
 
 // A file of /proc says that it has no bytes, so it is read by lines.
 std::string boot_id() {
@@ -92,12 +92,7 @@ void remove_temporaries(const fs::path& root) {
   std::error_code ignored;
   for (const fs::path& file : files_in(root)) {
     const std::string name = file.filename().string();
-    const auto mark = name.rfind(kTemporary);
-    if (mark == std::string::npos || name.starts_with("evaluation")) continue;
-    const auto number = mark + std::size(kTemporary) - 1;
-    if (name.find_first_not_of("0123456789", number) == std::string::npos) {
-      fs::remove(file, ignored);
-    }
+    if (is_temporary_name(name) && !name.starts_with("evaluation")) fs::remove(file, ignored);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/temporary_files.h"
 #include "trainer/run/checkpoint.h"
 #include "trainer/run/versioned_json.h"
 

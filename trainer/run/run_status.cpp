@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json_input.h"
-#include "monitoring/process_identity.h"
+#include "base/process_identity.h"
 #include "trainer/run/checkpoint.h"
 #include "trainer/run/lease.h"
 #include "trainer/run/run_directory.h"

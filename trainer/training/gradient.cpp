@@ -142,6 +142,7 @@ BatchGradient::LoadedShard BatchGradient::load_shard(const StepPlace& place,
                        static_cast<std::int64_t>(batch.not_finite.size())};
     if (loaded.c.defined()) loaded.c = loaded.c.to(device);
     if (loaded.not_finite > 0) keep_finite(loaded, batch);
+    if (!first_scale_ && loaded.x.numel() > 0) first_scale_ = scale_of(loaded.x);
     if (rows_) loaded.loan = rows_->lend(loaded.indices, job_.state.parameters().values());
     return loaded;
   });

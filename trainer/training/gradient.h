@@ -10,6 +10,7 @@
 #include "data/loader.h"
 #include "trainer/comm/reducer.h"
 #include "trainer/training/batches.h"
+#include "trainer/training/data_scale.h"
 #include "trainer/training/job.h"
 #include "trainer/training/step_rows.h"
 
@@ -54,6 +55,10 @@ class BatchGradient {
   // the highest index.
   [[noreturn]] void refuse_not_finite() const;
 
+  // Of the first shard that this rank has computed; none before, and none of a shard without
+  // samples.
+  const std::optional<DataScale>& first_scale() const { return first_scale_; }
+
   int queued() const { return loader_->queued(); }
 
  private:
@@ -87,6 +92,7 @@ class BatchGradient {
   RowTable* table_ = nullptr;
   std::optional<StepRows> rows_;  // of the step that is computed
   CurrentEpoch epoch_;
+  std::optional<DataScale> first_scale_;
   std::int64_t not_finite_ = -1;  // highest index found by this rank in this step
 };
 

@@ -159,6 +159,7 @@ class Loop {
       const double norm = sums.bad_row_gradients > 0
                               ? std::numeric_limits<double>::quiet_NaN()
                               : gradient_norm(state_.parameters().gradient()) / count;
+      if (record_.step == 1) warn_of_scale();
       if (is_fit(sums.objective, norm)) {
         report.count = static_cast<std::int64_t>(count);
         report.objective = sums.objective / count;
@@ -196,8 +197,8 @@ class Loop {
     const std::string what =
         spike && finite
             ? fmt::format("the gradient is {:.3g} long, usual is {:.3g}", norm, record_.usual_norm)
-            : fmt::format("the {} is no longer finite",
-                          std::isfinite(objective) ? "gradient" : "ELBO");
+            : fmt::format("the {} is {}finite", std::isfinite(objective) ? "gradient" : "ELBO",
+                          nothing_is_learned() ? "not " : "no longer ");
     record_.skipped_steps += 1;
     record_.skipped_in_a_row += 1;
     if (!spike && job_.training.not_finite == "stop") refuse_to_go_on(what, "");
@@ -208,8 +209,29 @@ class Loop {
     return false;
   }
 
+  void warn_of_scale() const {
+    if (job_.comm.rank() != 0 || !gradient_.first_scale()) return;
+    const std::string problem = scale_problem(*gradient_.first_scale(), job_.observation);
+    if (!problem.empty()) log::warning("{}", problem);
+  }
+
+  // Before the first update: what is not finite is so for the data's sake.
+  bool nothing_is_learned() const { return record_.stage == 0 && state_.optimizer().steps() == 0; }
+  std::string first_remedy() const {
+    if (!gradient_.first_scale()) return "";
+    const std::string problem = scale_problem(*gradient_.first_scale(), job_.observation);
+    if (!problem.empty()) return problem;
+    return fmt::format(
+        "{}; model.sigma must suit that, and outliers are shown by 'elbow data inspect'",
+        to_text(*gradient_.first_scale()));
+  }
+
   // Every rank holds the same values, so all stop alike, before the parameters are touched.
   [[noreturn]] void refuse_to_go_on(const std::string& what, const std::string& how_often) const {
+    if (nothing_is_learned()) {
+      throw SharedError(fmt::format("{} at step {}{}, before any update, so that no rate helps: {}",
+                                    what, record_.step, how_often, first_remedy()));
+    }
     throw SharedError(fmt::format(
         "{} at step {}{}: lower --optimizer.rate, set --training.clip, or give the rate an "
         "--optimizer.warmup; --training.not_finite skip leaves such steps out",

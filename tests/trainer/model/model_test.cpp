@@ -51,6 +51,56 @@ TEST(Model, DescriptionCountsEverything) {
   EXPECT_THAT(text, HasSubstr("sigma 0.1 (learned)"));
 }
 
+// Whatever a model consists of, a sketch tells the same of it, and holds nothing.
+TEST(Model, ASketchIsDescribedAsTheModel) {
+  const auto expect_same = [](const ModelOptions& options, const Observation& observation,
+                              const Conditioning& conditioning) {
+    SCOPED_TRACE(options.kind + " " + options.network + " " + options.prior);
+    const auto sketch = sketch_model(options, observation, conditioning);
+    const auto model = make_model(options, observation, 1, conditioning);
+    EXPECT_EQ(to_text(describe(*sketch)), to_text(describe(*model)));
+    for (const auto& item : sketch->named_parameters()) {
+      const bool of_likelihood = item.key().starts_with("likelihood.");
+      EXPECT_EQ(item.value().is_meta(), !of_likelihood) << item.key();
+      EXPECT_EQ(item.value().sizes(), model->named_parameters()[item.key()].sizes());
+    }
+  };
+  ModelOptions options;
+  for (const char* network : {"mlp", "convolutional", "residual", "transformer"}) {
+    options.network = network;
+    options.widths = {8};
+    expect_same(options, pictures(), {});
+  }
+  options.network = "mlp";
+  for (const char* prior : {"uniform", "categorical", "mixture", "vamp"}) {
+    options.prior = prior;
+    expect_same(options, pictures(), {});
+  }
+  options.prior = "gaussian";
+  options.sigma = "per-dimension";
+  expect_same(options, pictures(), {});
+  options.sigma = "learned";
+  for (const char* kind : {"latent-optimisation", "glo"}) {
+    options.kind = kind;
+    expect_same(options, pictures(), {});
+  }
+  options.kind = "pixelcnn";
+  options.likelihood = "categorical";
+  expect_same(options, pictures("categorical"), {});
+}
+
+// 17 GB for each of the two large layers, if they were made.
+TEST(Model, ASketchTakesNoMemory) {
+  ModelOptions options;
+  options.widths = {1400};
+  const Observation large{{}, {{3, 1024, 1024}, ValueType::kUint8}, "gaussian"};
+  const std::int64_t variables = 3 * 1024 * 1024;
+  const auto description = describe(*sketch_model(options, large));
+  EXPECT_EQ(description.parameters, variables * 1400 + 1400 + 1400 * 40 + 40 + 20 * 1400 + 1400 +
+                                        1400 * variables + variables + 1);
+  EXPECT_EQ(description.bytes, 4 * description.parameters);
+}
+
 TEST(Model, RefusesPartsThatDoNotGoTogether) {
   ModelOptions options;
   options.likelihood = "bernoulli";

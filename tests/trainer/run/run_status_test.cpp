@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "monitoring/process_identity.h"
+#include "base/process_identity.h"
 #include "tests/base/temporary_folder.h"
 #include "trainer/run/checkpoint.h"
 #include "trainer/run/run_directory.h"

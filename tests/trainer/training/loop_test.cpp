@@ -1,5 +1,6 @@
 #include "trainer/training/loop.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/trainer/training/small_job.h"
@@ -128,6 +129,36 @@ TEST_F(TrainingLoop, RefusesToGoOnWhenTheObjectiveIsLost) {
     EXPECT_NE(std::string(error.what()).find("--optimizer.rate"), std::string::npos)
         << error.what();
   }
+}
+
+// What 4 x 4 images of numbers up to `largest`, taken as they are, are told in training.
+std::string told_of(const std::string& file, float largest, Communicator& comm) {
+  std::vector<float> values(16 * 16);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = largest * static_cast<float>(i % 17) / 16;
+  }
+  test::write_h5(file, "/images", {16, 4, 4}, H5T_NATIVE_FLOAT, H5T_NATIVE_FLOAT, values.data());
+  SmallJob small(file, 0);
+  testing::internal::CaptureStderr();
+  std::string refused;
+  try {
+    small.train(comm);
+  } catch (const SharedError& error) {
+    refused = error.what();
+  }
+  return testing::internal::GetCapturedStderr() + refused;
+}
+
+// No rate would help: the first step's figures are of the data alone.
+TEST_F(TrainingLoop, SaysAtTheFirstStepWhatIsWrongWithTheScaleOfTheData) {
+  EXPECT_EQ(told_of(folder_ / "unit.h5", 1, *comm_), "");
+  const std::string grey = told_of(folder_ / "grey.h5", 255, *comm_);
+  EXPECT_THAT(grey, testing::StartsWith("warning: x runs from 0 to 255, with a root mean square"));
+  EXPECT_THAT(grey, testing::HasSubstr("--data.values standardised"));
+  const std::string lost = told_of(folder_ / "lost.h5", 1e20F, *comm_);
+  EXPECT_THAT(lost, testing::HasSubstr("is not finite at step 1, before any update, so that no "
+                                       "rate helps: x runs from 0 to 1e+20"));
+  EXPECT_THAT(lost, testing::Not(testing::HasSubstr("--optimizer.rate")));
 }
 
 // A learning rate so large that the second step's figures are lost.

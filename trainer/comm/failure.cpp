@@ -1,13 +1,13 @@
-#include "launch/cli/allocation.h"
+#include "trainer/comm/failure.h"
 
-#include <algorithm>
 #include <cstdint>
+#include <new>
 
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
-#include "base/error.h"
+#include "base/machine.h"
 #include "base/text.h"
-#include "launch/cli/probes.h"
 
 namespace elbow {
 namespace {
@@ -26,8 +26,6 @@ std::string_view number_behind(std::string_view text, std::string_view words) {
 
 }  // namespace
 
-std::string memory_problem() { return fmt::format("out of memory; {}", kRemedy); }
-
 std::string memory_problem(std::string_view libtorch_message) {
   if (libtorch_message.starts_with("CUDA out of memory")) {
     return fmt::format("{}; {}", libtorch_message.substr(0, libtorch_message.find('\n')), kRemedy);
@@ -39,14 +37,20 @@ std::string memory_problem(std::string_view libtorch_message) {
                      kRemedy);
 }
 
-void require_memory(double state_bytes) {
-  const double total = main_memory().total;
-  if (total <= 0 || state_bytes <= total) return;
-  throw Error(fmt::format(
-      "the parameters of this model, with their gradients and the optimiser's moments, take {} a "
-      "rank, more than the {} that this machine has: choose smaller model.widths, or for images "
-      "and signals model.network 'convolutional'; --dry-run shows what each layer takes",
-      human_bytes(state_bytes), human_bytes(total)));
+Failure current_failure() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return {error.code(), error.what()};
+  } catch (const std::bad_alloc&) {  // which does not tell how much was asked for
+    return {ExitCode::kFailed, fmt::format("out of memory; {}", kRemedy)};
+  } catch (const c10::Error& error) {
+    const std::string message = error.what_without_backtrace();
+    const std::string memory = memory_problem(message);
+    return {ExitCode::kFailed, memory.empty() ? "LibTorch: " + message : memory};
+  } catch (const std::exception& error) {
+    return {ExitCode::kFailed, fmt::format("unexpected error: {}", error.what())};
+  }
 }
 
 }  // namespace elbow
