@@ -13,6 +13,7 @@
 #include "launch/cli/commands.h"
 #include "launch/cli/help.h"
 #include "launch/cli/program_facts.h"
+#include "launch/cli/signals.h"
 #include "monitoring/progress.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/comm/failure.h"
@@ -144,5 +145,7 @@ int run(const CommandLine& line) {
 int main(int argc, char** argv) {
   CLI::App program(elbow::kAbout);
   const elbow::CommandLine line = elbow::understand(program, argc, argv);
-  return line.answered ? 0 : elbow::run(line);
+  if (line.answered) return 0;
+  elbow::deliver_stop_signals();
+  return elbow::run(line);
 }

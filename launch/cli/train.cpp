@@ -51,7 +51,6 @@ class TrainCommand {
       : arguments_(arguments), comm_(comm), table_(configuration_.table()) {}
 
   void run() {
-    catch_stop_signals();  // one that comes before the first step ends the run after it
     std::string stored;
     together(comm_, [&] { stored = own_configuration(); });
     stored = broadcast_text(comm_, stored, 0);
@@ -462,6 +461,8 @@ void add_train_command(CLI::App& program, Action& action) {
                     "print the resolved configuration and do nothing else");
   add_configuration_options(*command, arguments->given);
   command->callback([arguments, &action] {
+    // One that comes before the first step ends the run after it.
+    if (!arguments->dry_run && !arguments->print_config) catch_stop_signals();
     action = [arguments](Communicator& comm) { TrainCommand(*arguments, comm).run(); };
   });
 }

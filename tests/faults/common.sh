@@ -7,7 +7,7 @@ tests=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 source "$tests/../integration/program.sh"
 shopt -s nullglob
 FAULT_TOOLS=${FAULT_TOOLS:-$(dirname "$elbow")/../../tests/faults}
-for helper in faults_syscalls.so faults_collectives.so faults_library.so faults_floats; do
+for helper in faults_syscalls.so faults_collectives.so faults_library.so faults_early_signal.so faults_floats; do
   [[ -e $FAULT_TOOLS/$helper ]] || fail "no $FAULT_TOOLS/$helper: build the target faults, or set FAULT_TOOLS"
 done
 FAULT_TOOLS=$(cd "$FAULT_TOOLS" && pwd)

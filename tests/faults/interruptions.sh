@@ -101,6 +101,16 @@ for ((round = 0; round < rounds; ++round)); do
   resumes_from_newest
 done
 
+# Told while the libraries are being loaded, before main: likewise. A command that has nothing to save is ended by it.
+early=$FAULT_TOOLS/faults_early_signal.so
+rm -rf run
+expect 75 env LD_PRELOAD="$early" "$elbow" train --config c.toml --run run
+says "stopped by a signal after 1 of $steps steps"
+expect 75 mpirun -q --oversubscribe --bind-to none -x LD_PRELOAD="$early" -n 2 "$elbow" train --config c.toml --run run
+says "stopped by a signal after 2 of $steps steps"
+resumes_from_newest
+expect 138 env LD_PRELOAD="$early" "$elbow" evaluate run --data d.h5:/train/images
+
 # Stopped where a validation is due, which the next job makes up for; that one is killed when it has.
 rm -rf run eager
 sed 's/^every = "4 steps"/every = "1 steps"/' c.toml >eager.toml
