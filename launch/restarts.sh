@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# When a training that ended is started again. Sourced by launch/supervise.
+# When a training that ended is started again. launch/supervise sources this file, and the job scripts that elbow slurm
+# prints contain what follows the first empty line.
 
 # another_start_may_help CODE FAILURES: whether it may, after this exit code and so many failures in a row before it.
 another_start_may_help() {

@@ -4,7 +4,6 @@
 #include <string>
 
 #include <ATen/Version.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <hdf5.h>
@@ -130,7 +129,7 @@ void append(Findings& findings, const Findings& more) {
 Findings probe_machine() {
   Findings machine = probe_processor();
   append(machine, probe_memory());
-  append(machine, probe_gpu(at::detail::getCUDAHooks().hasCUDART(), device_count()));
+  append(machine, probe_gpu(is_gpu_build(), device_count()));
   return machine;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <regex>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/interval.h"
 #include "base/text.h"
+#include "launch/cli/restarts.h"
 
 namespace elbow {
 namespace {
@@ -19,7 +21,7 @@ constexpr char kPlain[] =
 
 // What follows the start of the ranks in the background. Names and exit codes are in
 // docs/cluster.md.
-constexpr char kWait[] = R"(job=$!
+constexpr char kWait[] = R"sh(job=$!
 
 # The ranks are told to save and stop: by USR1, which Slurm sends to this shell before the time limit; by TERM when it
 # ends the job for another reason, and then it decides itself whether the job comes back.
@@ -35,16 +37,25 @@ while kill -0 "$job" 2>/dev/null; do wait "$job"; done
 wait "$job"
 status=$?
 
-starts_before=${SLURM_RESTART_COUNT:-0}
 [[ $status != 0 && $notice != end ]] || exit "$status"
-# 4 at first says that the run directory is not usable; later, it may be that ranks of a lost node still hold it.
-if ((status == 2 || status == 3 || (status == 4 && starts_before == 0))); then
-  echo "elbow slurm: exit code $status: starting again would not mend that; see the message above" >&2
-  exit "$status"
-fi
-if ((status != 75 && starts_before >= restarts)); then
-  echo "elbow slurm: exit code $status, and $starts_before restarts are enough: see the messages above; sbatch goes on with the run" >&2
-  exit "$status"
+# 138: a rank that was told to stop before it could heed it.
+if [[ $status != 75 && $status-$notice != 138-limit ]]; then
+  # How many starts in a row failed without a new checkpoint is kept with the run, since this script begins anew.
+  newest=$(newest_checkpoint "$run")
+  failures=${SLURM_RESTART_COUNT:-0}
+  if [[ -e $run/run.json ]]; then
+    { read -r failures && read -r since; } 2>/dev/null <"$run/failures" || failures=0
+    [[ ${since-} == "$newest" && $failures =~ ^(0|[1-9][0-9]{0,5})$ ]] || failures=0
+    printf '%d\n%s\n' $((failures + 1)) "$newest" 2>/dev/null >"$run/failures" || failures=${SLURM_RESTART_COUNT:-0}
+  fi
+  another_start_may_help "$status" "$failures" || {
+    echo "elbow slurm: exit code $status: starting again would not mend that; see the message above" >&2
+    exit "$status"
+  }
+  ((failures < restarts)) || {
+    echo "elbow slurm: exit code $status, failure $((failures + 1)) in a row without a new checkpoint: given up; see the messages above. sbatch of this script goes on with the run" >&2
+    exit "$status"
+  }
 fi
 echo "elbow slurm: exit code $status: back to the queue; the run goes on from its newest checkpoint"
 trap '' TERM  # with which Slurm now ends this shell
@@ -53,20 +64,74 @@ scontrol requeue "${id:-$SLURM_JOB_ID}" || {
   echo "elbow slurm: the job may not be put back into the queue: start it again with sbatch" >&2
   exit "$status"
 }
-)";
+)sh";
 
 std::int64_t ranks_of_node(const JobRequest& request) {
   if (request.ranks > 0) return request.ranks;
   return std::max<std::int64_t>(request.gpus, 1);
 }
 
-// "0-11:30:00". What is in Slurm's own form already stays.
-std::string slurm_time(const std::string& text) {
-  static const std::regex kSlurm(R"((\d+-)?\d+(:\d+){1,2}|\d+-\d+)");
-  if (std::regex_match(text, kSlurm)) return text;
+// A limit of time as sbatch takes it, and what it comes to; infinite where there is none.
+struct TimeLimit {
+  std::string text;
+  double seconds = std::numeric_limits<double>::infinity();
+};
+
+// As Slurm reads it: minutes[:seconds], hours:minutes:seconds, days-[hours[:minutes[:seconds]]].
+double slurm_seconds(const std::string& text) {
+  static const std::regex kNumber(R"(\d+)");
+  std::vector<double> parts;
+  for (std::sregex_iterator part(text.begin(), text.end(), kNumber), end; part != end; ++part) {
+    parts.push_back(std::stod(part->str()));
+  }
+  constexpr double kPlaces[] = {86400, 3600, 60, 1};
+  std::size_t place = text.find('-') != std::string::npos ? 0 : parts.size() == 3 ? 1 : 2;
+  double seconds = 0;
+  for (const double part : parts) seconds += part * kPlaces[place++];
+  return seconds;
+}
+
+// What is in Slurm's own form stays; "11.5 h" becomes "0-11:30:00".
+TimeLimit time_limit(const std::string& text) {
+  static const std::regex kSlurm(R"(\d{1,9}(:\d{1,9}){0,2}|\d{1,9}-(\d{1,9}(:\d{1,9}){0,2})?)");
+  static const std::regex kNone("-1|infinite|unlimited", std::regex::icase);
+  if (std::regex_match(text, kNone)) return {text};
+  if (std::regex_match(text, kSlurm)) {
+    const double seconds = slurm_seconds(text);
+    return seconds > 0 ? TimeLimit{text, seconds} : TimeLimit{text};  // 0 is no limit to Slurm
+  }
+  if (!interval_problem(text).empty()) {
+    throw ConfigError(fmt::format(
+        "--time '{}': --time takes a time such as '30 min' or '11.5 h', or as Slurm writes it: "
+        "minutes, H:MM:SS, D-HH:MM:SS",
+        text));
+  }
   const std::int64_t seconds = std::llround(parse_seconds("--time", text));
-  return fmt::format("{}-{:02}:{:02}:{:02}", seconds / 86400, seconds / 3600 % 24,
-                     seconds / 60 % 60, seconds % 60);
+  return {fmt::format("{}-{:02}:{:02}:{:02}", seconds / 86400, seconds / 3600 % 24,
+                      seconds / 60 % 60, seconds % 60),
+          static_cast<double>(seconds)};
+}
+
+// How long before the time limit a training is told to stop: '2 min', or bare seconds, as Slurm
+// writes it.
+std::int64_t notice_seconds(const JobRequest& request) {
+  constexpr double kMost = 65535;  // that Slurm takes
+  constexpr double kEarly = 60;    // so long before its time Slurm may send a signal
+  const bool bare = request.notice.find_first_not_of("0123456789") == std::string::npos;
+  const double seconds = parse_seconds("--notice", bare ? request.notice + " s" : request.notice);
+  if (seconds < 1 || seconds > kMost) {
+    throw ConfigError(
+        fmt::format("--notice '{}': Slurm takes 1 s to {} s (about 18 h)", request.notice, kMost));
+  }
+  const double limit =
+      request.time.empty() ? TimeLimit().seconds : time_limit(request.time).seconds;
+  if (seconds + kEarly >= limit) {
+    throw ConfigError(fmt::format(
+        "--notice '{}' leaves nothing of --time '{}', as Slurm may send the signal a minute early: "
+        "lengthen --time, or shorten --notice",
+        request.notice, request.time));
+  }
+  return std::llround(seconds);
 }
 
 // The #SBATCH lines. sbatch reads them in a way of its own: what it might take apart is refused.
@@ -109,15 +174,12 @@ std::string directives(const JobRequest& request, std::size_t members, bool trai
   // Of the node rather than of the task: each rank sees all of its node's and takes its own.
   lines.add("gpus-per-node", request.gpus);
   lines.add("mem", request.memory);
-  if (!request.time.empty()) lines.add("time", slurm_time(request.time));
+  if (!request.time.empty()) lines.add("time", time_limit(request.time).text);
   if (sweep) {
     const std::string at_once = request.at_once > 0 ? fmt::format("%{}", request.at_once) : "";
     lines.add("array", fmt::format("0-{}{}", members - 1, at_once));
   }
-  if (training) {
-    lines.add("signal",
-              fmt::format("B:USR1@{}", std::llround(parse_seconds("--notice", request.notice))));
-  }
+  if (training) lines.add("signal", fmt::format("B:USR1@{}", notice_seconds(request)));
   lines.add_verbatim("--requeue");
   lines.add("open-mode", "append");  // a job that comes back goes on with its log
   const char* standard = sweep ? "%x-%A_%a.log" : "%x-%j.log";
@@ -137,6 +199,39 @@ std::string launch_line(const JobRequest& request) {
   }
   // srun doesn't take --cpus-per-task over from sbatch since Slurm 22.05.
   return fmt::format("srun --mpi=pmix --kill-on-bad-exit=1 --cpus-per-task={}", request.cores);
+}
+
+// A job whose surroundings are not as they should be ends: starting again would not mend that. What
+// is looked for on the job's first node may still be missing on another.
+std::string preparation(const JobRequest& request, const std::string& program) {
+  std::string text;
+  if (!request.before.empty()) {
+    text += R"sh(must_have_worked() {
+  local status=$?
+  ((status == 0)) || {
+    echo "elbow slurm: '$1' failed with exit code $status; where it may, end it with '|| true'" >&2
+    exit "$status"
+  }
+}
+)sh";
+  }
+  for (const std::string& line : request.before) {
+    text += fmt::format("{}\nmust_have_worked {}\n", line, shell_word(line));
+  }
+  return text + fmt::format(R"sh(for program in {} {}; do
+  command -v "$program" >/dev/null || {{
+    echo "elbow slurm: $program is not there, or may not be executed, on $HOSTNAME" >&2
+    exit 127
+  }}
+done
+)sh",
+                            request.launcher, shell_word(program));
+}
+
+// launch/restarts.sh without its first lines, which say what the file is.
+std::string restart_functions() {
+  const std::string text = kRestarts;
+  return text.substr(text.find("\n\n") + 1);
 }
 
 std::string member_lines(const std::vector<Words>& members) {
@@ -174,17 +269,17 @@ std::string shell_words(const Words& words) {
   return join(quoted, " ");
 }
 
-std::string job_script(const JobRequest& request, const Words& command,
-                       const std::vector<Words>& members, bool training,
-                       const std::string& origin) {
-  std::string text = fmt::format("#!/bin/bash\n# Printed by: {}\n{}\n", origin,
-                                 directives(request, members.size(), training));
-  for (const std::string& line : request.before) text += line + "\n";
-  text += fmt::format("command=({})\n{}", shell_words(command), member_lines(members));
-  if (!training) return text + fmt::format("exec {} \"${{command[@]}}\"\n", launch_line(request));
-  text += fmt::format("restarts={}\n{} \"${{command[@]}}\" &\n", request.restarts,
-                      launch_line(request));
-  return text + kWait;
+std::string job_script(const JobRequest& request, const JobCommand& job) {
+  std::string text = fmt::format("#!/bin/bash\n# Printed by: {}\n{}\n{}command=({})\n", job.origin,
+                                 directives(request, job.members.size(), job.training),
+                                 preparation(request, job.words.front()), shell_words(job.words));
+  if (!job.training) {
+    return text + fmt::format("exec {} \"${{command[@]}}\"\n", launch_line(request));
+  }
+  text += fmt::format("{}run={}\nrestarts={}\n{}\n", member_lines(job.members),
+                      job.members.empty() ? shell_word(job.run) : "${command[-1]}",
+                      request.restarts, restart_functions());
+  return text + fmt::format("{} \"${{command[@]}}\" &\n", launch_line(request)) + kWait;
 }
 
 }  // namespace elbow

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <fmt/format.h>
 #include <hdf5.h>
 #include <mpi.h>
@@ -57,6 +58,15 @@ std::string hdf5_library() {
   unsigned release = 0;
   H5get_libversion(&major, &minor, &release);
   return fmt::format("{}.{}.{}", major, minor, release);
+}
+
+bool is_gpu_build() { return at::detail::getCUDAHooks().hasCUDART(); }
+
+void require_gpu_build() {
+  if (is_gpu_build()) return;
+  throw ConfigError(
+      "training.device = cuda needs a build for GPUs, and this one is for processors: run "
+      "launch/setup --cuda, then cmake --preset cuda && cmake --build --preset cuda");
 }
 
 Facts program_facts() {

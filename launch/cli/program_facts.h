@@ -12,6 +12,9 @@ namespace elbow {
 std::string mpi_library();   // "Open MPI v4.1.4"; allowed before MPI is initialised
 std::string hdf5_library();  // "1.10.8", the one that is loaded
 
+bool is_gpu_build();       // whether LibTorch's CUDA part and NCCL are linked
+void require_gpu_build();  // throws ConfigError that says how to make one
+
 // What must be the same on all ranks of a job, and is noted with a run.
 Facts program_facts();
 

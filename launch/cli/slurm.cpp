@@ -12,6 +12,7 @@
 #include "launch/cli/commands.h"
 #include "launch/cli/help.h"
 #include "launch/cli/job_script.h"
+#include "launch/cli/program_facts.h"
 
 namespace elbow {
 namespace {
@@ -70,7 +71,7 @@ std::string take_option(Words& words, const std::string& name) {
   return "";
 }
 
-bool has_option(Words words, const std::string& name) { return !take_option(words, name).empty(); }
+std::string option_of(Words words, const std::string& name) { return take_option(words, name); }
 
 // At the commas that are not inside brackets: "[400],[400,400]" is two values.
 Words values_of(const std::string& text) {
@@ -168,8 +169,7 @@ std::string job_name(const std::string& run) {
   return name;
 }
 
-void print_script(SlurmArguments arguments) {
-  Words& command = arguments.command;
+void require_command(const Words& command) {
   if (command.empty()) {
     throw ConfigError(
         "the command is missing: elbow slurm --nodes 2 train --config c.toml --run runs/first");
@@ -179,37 +179,52 @@ void print_script(SlurmArguments arguments) {
         "elbow slurm has no option '{}', or it lacks a value; 'elbow slurm --help' says more",
         command.front()));
   }
-  const bool training = command.front() == "train";
-  if (training && arguments.request.gpus > 0 && !has_option(command, "--training.device")) {
+}
+
+// The training of a job with GPUs is told to use them. Of a program elsewhere it is not known what
+// it was built for.
+void use_gpus(const SlurmArguments& arguments, Words& command) {
+  if (arguments.request.gpus > 0 && option_of(command, "--training.device").empty()) {
     command.insert(command.end(), {"--training.device", "cuda"});
   }
+  if (option_of(command, "--training.device") == "cuda" && arguments.program.empty()) {
+    require_gpu_build();
+  }
+}
+
+void print_script(SlurmArguments arguments) {
+  JobCommand job;
+  Words& command = arguments.command;
+  require_command(command);
+  job.training = command.front() == "train";
+  if (job.training) use_gpus(arguments, command);
   require_valid(command);
 
   Words rest = command;
-  const std::string run = take_option(rest, "--run");
-  if (training && run.empty()) {
+  job.run = take_option(rest, "--run");
+  if (job.training && job.run.empty()) {
     throw ConfigError("--run DIR is missing: the run that the job trains");
   }
-  std::vector<Words> members;
   if (!arguments.vary.empty()) {
-    if (!training) {
+    if (!job.training) {
       throw ConfigError("--vary is for elbow slurm train: it makes a run of each choice");
     }
     command = rest;
-    members = members_of(arguments.vary, run);
+    job.members = members_of(arguments.vary, job.run);
     Words first = command;  // all have the same options
-    first.insert(first.end(), members.front().begin(), members.front().end());
+    first.insert(first.end(), job.members.front().begin(), job.members.front().end());
     require_valid(first);
   }
   if (arguments.request.name.empty()) {
-    arguments.request.name = run.empty() ? "elbow-" + command.front() : job_name(run);
+    arguments.request.name = job.run.empty() ? "elbow-" + command.front() : job_name(job.run);
   }
   if (arguments.program.empty()) {
     arguments.program = fs::read_symlink("/proc/self/exe").string();
   }
-  command.insert(command.begin(), arguments.program);
-  const std::string script =
-      job_script(arguments.request, command, members, training, arguments.origin);
+  job.words = command;
+  job.words.insert(job.words.begin(), arguments.program);
+  job.origin = arguments.origin;
+  const std::string script = job_script(arguments.request, job);
   for (const std::string& line : split(script, '\n')) {
     if (printable(line) == line) continue;
     throw ConfigError(fmt::format(
@@ -227,7 +242,7 @@ void add_request_options(CLI::App& command, JobRequest& request) {
       ->check(count);
   command.add_option("--gpus", request.gpus, "GPUs on each node; the training is told to use them")
       ->check(count);
-  command.add_option("--time", request.time, "time limit: '11.5 h', or as Slurm writes it")
+  command.add_option("--time", request.time, "time limit: '11.5 h', or in any form of Slurm's")
       ->type_name("TIME");
   command.add_option("--partition", request.partition, "where to queue")->type_name("NAME");
   command.add_option("--account", request.account, "who pays")->type_name("NAME");
@@ -253,7 +268,9 @@ void add_request_options(CLI::App& command, JobRequest& request) {
       .add_option("--notice", request.notice,
                   "how long before the time limit a training saves and stops [2 min]")
       ->type_name("TIME");
-  command.add_option("--restarts", request.restarts, "tries of a training that fails [10]")
+  command
+      .add_option("--restarts", request.restarts,
+                  "new starts of a training that fails, in a row without a new checkpoint [4]")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000}));
 }
 
@@ -272,8 +289,8 @@ void add_slurm_command(CLI::App& program, Action& action) {
       "      train --config c.toml --run runs/sweep | sbatch\n\n"
       "The command of the job comes last. A training saves and stops before its time limit or "
       "when\n"
-      "it is preempted, goes back to the queue, and goes on; so it does after a failure, a lost\n"
-      "node for one. docs/cluster.md tells more.");
+      "it is preempted, goes back to the queue, and goes on; so it does after a failure that\n"
+      "another start may mend, a lost node for one. docs/cluster.md tells more.");
   add_request_options(*command, arguments->request);
   command
       ->add_option("--vary", arguments->vary,

@@ -59,6 +59,7 @@ class TrainCommand {
       resolve(table_, arguments_.config, arguments_.given);
       if (is_begun()) keep_defaults_of(paths().configuration(), table_);
       schedule_ = schedule();
+      if (on_device() && trains()) require_gpu_build();
     });
     if (arguments_.print_config) return print(table_.to_toml());
     require_same(comm_, facts_of(table_));
@@ -85,6 +86,7 @@ class TrainCommand {
   }
 
  private:
+  bool trains() const { return !arguments_.dry_run && !arguments_.print_config; }
   bool on_device() const { return configuration_.training.device == "cuda"; }
   bool coordinates() const { return comm_.rank() == 0; }
   std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.training.seed); }

@@ -14,7 +14,7 @@ exact by-mpirun reference
 expect 0 on head timeout 100 salloc -N2 -n4 "${train[@]}" --run alone
 exact alone reference
 # srun without PMIx starts as many trainings as there are tasks.
-expect 5 on head timeout 100 srun -N2 -n2 --mpi=none "${train[@]}" --run singletons
+expect 2 on head timeout 100 srun -N2 -n2 --mpi=none "${train[@]}" --run singletons
 says "the launcher meant 2 ranks but MPI sees 1"
 says "srun --mpi=pmix"
 [[ ! -e singletons ]] || fail "a run was begun all the same"

@@ -80,7 +80,7 @@ std::unique_ptr<Communicator> make_communicator(std::int64_t largest_piece) {
       started_by_launcher() ? make_mpi_communicator(largest_piece) : make_single_communicator();
   const auto meant = ranks_meant_by_launcher();
   if (meant && *meant != comm->size()) {
-    throw CommError(fmt::format(
+    throw ConfigError(fmt::format(
         "the launcher meant {} ranks but MPI sees {}: launcher and MPI library don't belong "
         "together; use the mpirun of the MPI that elbow was built with, or 'srun --mpi=pmix'",
         *meant, comm->size()));

@@ -10,7 +10,7 @@ std::unique_ptr<Communicator> make_nccl_communicator(Communicator&) {
   throw SharedError(
       "this build has no NCCL: for GPUs run launch/setup --cuda, then cmake --preset cuda && cmake "
       "--build --preset cuda",
-      ExitCode::kCommunication);
+      ExitCode::kUsage);
 }
 
 }  // namespace elbow
