@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <fstream>
 #include <mutex>
 
 #include <nlohmann/json.hpp>
@@ -55,10 +56,17 @@ class TerminalSink : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override { std::fflush(stderr); }
 };
 
+// A line that a killed job left unfinished must not take the first of this one with it.
+void end_torn_line(const std::filesystem::path& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  if (file.seekg(-1, std::ios::end) && file.get() != '\n') file.seekp(0, std::ios::end).put('\n');
+}
+
 // {"time": "2026-01-31T12:00:00.123Z", "level": "info", "rank": 0, "message": "..."}
 class JsonSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit JsonSink(const std::filesystem::path& path) : file_(path.string(), true) {
+    end_torn_line(path);
     file_.set_pattern("%v");
   }
 

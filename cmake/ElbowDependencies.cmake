@@ -65,9 +65,7 @@ elbow_find(spng spng.h spng)
 elbow_find(deflate libdeflate.h deflate)
 elbow_find(matio matio.h matio)
 elbow_find(archive archive.h archive)
-elbow_package(prometheus prometheus-cpp prometheus-cpp::pull)
-# The web server inside it: its callbacks are spoken to directly.
-elbow_package(civetweb civetweb civetweb::civetweb-cpp)
+elbow_package(prometheus prometheus-cpp prometheus-cpp::core)
 
 # Only MPI's C interface: its C++ bindings are long gone from the standard and drag in a library of their own.
 find_package(MPI QUIET COMPONENTS C)

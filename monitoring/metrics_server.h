@@ -8,11 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "monitoring/http_server.h"
 #include "monitoring/metrics_snapshot.h"
-
-namespace prometheus {
-class Exposer;
-}
 
 namespace elbow {
 
@@ -30,27 +27,24 @@ struct MetricsIdentity {
 // A TextCheck: "" for an IPv4 or IPv6 address as numbers, else what is wrong and a valid example.
 std::string address_problem(const std::string& address);
 
-// Serves the latest snapshot from a few threads of its own until it is destroyed; nothing but
-// /metrics. Monitoring never ends a run: what goes wrong is a warning in the log, and nothing here
-// throws.
+// Serves the latest snapshot from a thread of its own until it is destroyed; nothing but /metrics.
+// Monitoring never ends a run: what goes wrong is a warning in the log, and nothing here throws.
 //
 // update may be called from any thread and does nothing but copy: it never waits for whoever reads
-// the numbers, however many there are and however slow. A reader that sends no request within half
-// a second is hung up on.
+// the numbers, however many there are and however slow, and neither do other readers (see
+// HttpLimits).
 //
-// SIGPIPE keeps the disposition that it had, which the web server inside would change to ignored: a
-// rank that writes to a launcher that is gone must die of it, not stay behind in a collective.
+// No reader raises SIGPIPE, whose disposition stays as it was: a rank that writes to a launcher
+// that is gone must die of it, not stay behind in a collective.
 class MetricsServer {
  public:
   MetricsServer();  // serves nothing: update does nothing, address is empty
 
-  // Binds exactly `address` (numbers; "0.0.0.0" and "::" are all interfaces; IPv6 only where the
-  // CivetWeb library was built with it, which Debian's is not); port 0 takes a free port. A port
-  // that cannot be had is a warning, and a free one is taken instead; where the address cannot be
-  // had either, or is none, it is a warning, and nothing is served.
-  MetricsServer(const std::string& address, std::int64_t port, MetricsIdentity identity);
-
-  // Takes milliseconds, and with readers that hang about a second.
+  // Binds exactly `address` (numbers; "0.0.0.0" and "::" are all interfaces); port 0 takes a free
+  // port. A port that cannot be had is a warning, and a free one is taken instead; where the
+  // address cannot be had either, or is none, it is a warning, and nothing is served.
+  MetricsServer(const std::string& address, std::int64_t port, MetricsIdentity identity,
+                HttpLimits limits = {});
   ~MetricsServer();
   MetricsServer(const MetricsServer&) = delete;
   MetricsServer& operator=(const MetricsServer&) = delete;
@@ -69,10 +63,8 @@ class MetricsServer {
  private:
   class Latest;
 
-  void start(std::int64_t port);
-
   std::shared_ptr<Latest> latest_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  std::unique_ptr<HttpServer> server_;
   std::string host_;  // as it was given
   std::int64_t port_ = 0;
 };

@@ -20,9 +20,20 @@ LEFT, RIGHT, TOP, GAP, BOTTOM = 62, 16, 56, 44, 44
 ELBOW, PYTORCH, AXIS, GRID = "#1f5fa8", "#d9711c", "#333333", "#e2e2e2"
 
 
+def objects(path):
+    """Of its lines of JSON; one that was cut off when a job was killed is passed over."""
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
 def log_likelihoods(run):
     """One of each epoch, from either program's metrics.jsonl."""
-    lines = map(json.loads, (pathlib.Path(run) / "metrics.jsonl").read_text().splitlines())
+    lines = objects(pathlib.Path(run) / "metrics.jsonl")
     values = (line.get("validation_log_likelihood", line.get("log_likelihood")) for line in lines)
     return [value for value in values if value is not None]
 

@@ -137,5 +137,20 @@ TEST_F(Log, JsonLinesFromManyThreads) {
   }
 }
 
+TEST_F(Log, BeginsALineOfItsOwnAfterATornOne) {
+  const TemporaryFolder folder;
+  const auto path = folder / "log.jsonl";
+  const std::string before = "{\"message\":\"whole\"}\n{\"message\":\"to";
+  write_file_atomically(path, before);
+  CaptureStderr();
+  log::open_file(path);
+  log::info("first");
+  GetCapturedStderr();
+  const auto lines = split(read_file(path, 1 << 20), '\n');
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(lines[0] + "\n" + lines[1], before);
+  EXPECT_EQ(nlohmann::json::parse(lines[2]).at("message"), "first");
+}
+
 }  // namespace
 }  // namespace elbow

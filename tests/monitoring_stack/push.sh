@@ -70,6 +70,54 @@ is "$(value elbow_result_info 'state="stopped"' 'reason="stopped by the time lim
 is "$(value elbow_result_failed 'failed \"/é')" 1
 is "$(value elbow_result_info 'state="failed"' 'no longer finite')" 1
 
+# Lines that a killed job or a lost disk left torn are passed over.
+before=$(value elbow_result_step "$PWD/a/run")
+printf '{"step":1,"elbo":1}}\n\0\0\0\n[1]\n{"step":99,"elbo' >>a/run/metrics.jsonl
+expect 0 "${push[@]}" "$gateway" a/run
+is "$(value elbow_result_step "$PWD/a/run")" "$before"
+
+# A gateway that asks for a user and a password: they are sent, and never printed.
+cat >guarded.py <<'PY'
+import base64, http.server
+
+class Guarded(http.server.BaseHTTPRequestHandler):
+    def do_PUT(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        known = self.headers.get("Authorization") == "Basic " + base64.b64encode(b"me:s/cr@t").decode()
+        self.send_response(307 if self.path.startswith("/moved") else 202 if known else 401)
+        self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+        self.end_headers()
+
+server = http.server.HTTPServer(("127.0.0.1", 0), Guarded)
+print(server.server_port, flush=True)
+server.serve_forever()
+PY
+python3 guarded.py >port 2>guarded.log &
+started+=($!)
+within 10 "the guarded gateway listens" test -s port
+guarded=127.0.0.1:$(<port)
+keeps_secret() {
+  checks=$((checks + 1))
+  ! grep -qE 's(/|%2F)cr|Traceback' output || fail "the password is printed, or it broke down"
+}
+expect 0 "${push[@]}" "http://me:s%2Fcr%40t@$guarded" a/run
+says "run: finished, http://$guarded"
+keeps_secret
+expect 1 "${push[@]}" "http://me:s%2Fcr@$guarded" a/run
+says "the gateway at http://$guarded/metrics/job/"
+says "refuses (401)"
+keeps_secret
+expect 1 "${push[@]}" "http://me:s%2Fcr%40t@$guarded/moved" a/run
+says "refuses (307)"
+keeps_secret
+expect 1 "${push[@]}" "http://me:s%2Fcr%40t@127.0.0.1:9" a/run
+keeps_secret
+for url in "http://me:s/cr@t@$guarded" "me:s%2Fcr@$guarded" "http://me:s%2Fcr@" "http://me:s%2Fcr@127.0.0.1:port" "http://[me:s%2Fcr@x"; do
+  expect 2 "${push[@]}" "$url" a/run
+  says "is no URL"
+  keeps_secret
+done
+
 # A run that goes on replaces its own results, and only those.
 expect 0 "$elbow" train --config c.toml --run stopped
 expect 0 "${push[@]}" "$gateway" stopped
