@@ -22,9 +22,12 @@ torch::Tensor tensor_of(std::span<const std::int64_t> indices) {
 
 ImageOutput image_output(const UsedModel& model, const std::string& given, const char* name,
                          bool is_rank_0) {
-  ImageOutput output{given.empty() ? model.paths.samples() / name : fs::path(given)};
+  const bool shown = can_be_shown(model.observation());
+  ImageOutput output{given.empty()
+                         ? model.paths.samples() / (name + std::string(shown ? ".png" : ".h5"))
+                         : fs::path(given)};
   output.kind = output_kind(output.path);
-  if (!output.is_table() && !can_be_shown(model.observation())) {
+  if (!output.is_table() && !shown) {
     throw ConfigError(fmt::format(
         "the run in {} is of samples of shape {}, which are no pictures (1, 3 or 4 channels of "
         "rows and columns); --output F.h5 writes their values",

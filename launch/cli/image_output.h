@@ -20,9 +20,10 @@ struct ImageOutput {
   bool is_table() const { return kind == OutputKind::kTable; }
 };
 
-// `given`: --output; "" for `name` among the run's samples, whose folder is made. On rank 0 it is
-// looked whether it can be written. Throws ConfigError for an extension that means nothing, and
-// for a picture of samples that are none.
+// `given`: --output; "" for `name` among the run's samples, whose folder is made, with the
+// extension of a picture, or of HDF5 where samples are no pictures. On rank 0 it is looked whether
+// it can be written. Throws ConfigError for an extension that means nothing, and for a picture of
+// samples that are none.
 ImageOutput image_output(const UsedModel& model, const std::string& given, const char* name,
                          bool is_rank_0);
 

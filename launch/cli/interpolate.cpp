@@ -120,7 +120,7 @@ void run_interpolate(const InterpolateArguments& arguments, Communicator& comm) 
     samples = parse_pairs(arguments.pairs);
     require_samples(samples, model.given->data, "--pairs");
     require_path(arguments, model);
-    output = image_output(model, arguments.use.output, "interpolated.png", comm.rank() == 0);
+    output = image_output(model, arguments.use.output, "interpolated", comm.rank() == 0);
     require_few_pictures(
         output, static_cast<std::int64_t>(samples.size()) / 2 * (arguments.steps + 2), "--steps");
   });
@@ -162,7 +162,8 @@ void add_interpolate_command(CLI::App& program, Action& action) {
       ->check(CLI::IsMember({"linear", "spherical"}));
   command
       ->add_option("--output", arguments->use.output,
-                   "F.png, or F.h5 for /images, /from, /to, /share [RUN/samples/interpolated.png]")
+                   "F.png, or F.h5 for /images, /from, /to, /share [RUN/samples/interpolated.png; "
+                   "interpolated.h5 for samples that are no pictures]")
       ->type_name("FILE");
   command->callback([arguments, &action] {
     action = [arguments](Communicator& comm) { run_interpolate(*arguments, comm); };

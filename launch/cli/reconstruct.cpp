@@ -72,7 +72,7 @@ void run_reconstruct(const ReconstructArguments& arguments, Communicator& comm) 
                                   : use_samples_of_run(comm, model, RunPart::kHeldOut);
   ImageOutput output;
   together(comm, [&] {
-    output = image_output(model, arguments.use.output, "reconstructions.png", comm.rank() == 0);
+    output = image_output(model, arguments.use.output, "reconstructions", comm.rank() == 0);
     const std::int64_t all = output.is_table() ? range.count : kShown;
     range.count = std::min(range.count, arguments.count > 0 ? arguments.count : all);
     require_few_pictures(output, range.count, "--count");
@@ -104,7 +104,8 @@ void add_reconstruct_command(CLI::App& program, Action& action) {
   add_seed_option(*command, arguments->use, "the noise under 8-bit values");
   command
       ->add_option("--output", arguments->use.output,
-                   "F.png, or F.h5 for /images and /index [RUN/samples/reconstructions.png]")
+                   "F.png, or F.h5 for /images and /index [RUN/samples/reconstructions.png; "
+                   "reconstructions.h5 for samples that are no pictures]")
       ->type_name("FILE");
   command->callback([arguments, &action] {
     action = [arguments](Communicator& comm) { run_reconstruct(*arguments, comm); };

@@ -67,8 +67,8 @@ void run_sample(const SampleArguments& arguments, Communicator& comm) {
   ImageOutput output;
   together(comm, [&] {
     require_condition(arguments.condition, model.conditioning());
-    output = image_output(model, arguments.use.output,
-                          arguments.draw ? "samples-draws.png" : "samples.png", comm.rank() == 0);
+    output = image_output(model, arguments.use.output, arguments.draw ? "samples-draws" : "samples",
+                          comm.rank() == 0);
     require_few_pictures(output, arguments.count, "--count");
   });
   write_images(model, arguments.use, output, job_of(arguments, model, comm));
@@ -105,7 +105,8 @@ void add_sample_command(CLI::App& program, Action& action) {
       ->type_name("C");
   command
       ->add_option("--output", arguments->use.output,
-                   "F.png, or F.h5 for /images (and /labels) [RUN/samples/samples.png]")
+                   "F.png, or F.h5 for /images (and /labels) [RUN/samples/samples.png; samples.h5 "
+                   "for samples that are no pictures]")
       ->type_name("FILE");
   command->callback([arguments, &action] {
     action = [arguments](Communicator& comm) { run_sample(*arguments, comm); };

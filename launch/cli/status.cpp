@@ -9,6 +9,7 @@
 #include "base/print.h"
 #include "base/text.h"
 #include "launch/cli/commands.h"
+#include "launch/cli/next_steps.h"
 #include "launch/cli/run_summary.h"
 #include "trainer/model/conditioning.h"
 #include "trainer/run/run_directory.h"
@@ -225,8 +226,7 @@ class Status {
       case RunCondition::kDamaged:
         return {log};
       case RunCondition::kFinished:
-        return {fmt::format("elbow evaluate {} --data FILE:/test/images", root),
-                fmt::format("elbow sample {}", root), fmt::format("elbow report {}", root)};
+        return commands_after_training(paths_.root);
     }
     return {};
   }

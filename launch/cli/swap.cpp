@@ -131,7 +131,7 @@ void run_swap(SwapArguments arguments, Communicator& comm) {
     require_codes(model);
     require_condition(model);
     choose_samples(arguments, model);
-    output = image_output(model, arguments.use.output, "swapped.png", comm.rank() == 0);
+    output = image_output(model, arguments.use.output, "swapped", comm.rank() == 0);
     require_few_pictures(
         output,
         static_cast<std::int64_t>((arguments.contents.size() + 1) * (arguments.classes.size() + 1)),
@@ -179,7 +179,8 @@ void add_swap_command(CLI::App& program, Action& action) {
       ->type_name("A,B");
   command
       ->add_option("--output", arguments->use.output,
-                   "F.png, or F.h5 for /images, /content and /class [RUN/samples/swapped.png]")
+                   "F.png, or F.h5 for /images, /content and /class [RUN/samples/swapped.png; "
+                   "swapped.h5 for samples that are no pictures]")
       ->type_name("FILE");
   command->callback([arguments, &action] {
     action = [arguments](Communicator& comm) { run_swap(*arguments, comm); };

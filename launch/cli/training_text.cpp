@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/text.h"
+#include "launch/cli/next_steps.h"
+#include "trainer/model/model.h"
 #include "trainer/run/run_directory.h"
 #include "trainer/run/versioned_json.h"
 #include "trainer/training/batches.h"
@@ -127,41 +129,13 @@ void log_summary(TrainingEnd end, const TrainingRecord& record, std::int64_t sam
   if (record.best) log_best(*record.best);
 }
 
-namespace {
-
-// What hints need to know of a model.
-struct Hints {
-  bool codes = true;
-  bool labels = false;
-};
-
-// By model.json. A run without a readable one has greater troubles than a hint that does not fit.
-Hints hints_for(const std::string& run) {
-  constexpr std::size_t kLargestDescription = 64 << 20;
-  constexpr int kFormatVersion = 1;
-  try {
-    const auto json =
-        read_versioned_json(RunPaths{run}.model(), kLargestDescription, kFormatVersion);
-    return {json.at("model").at("kind") != "pixelcnn", !json.at("conditioning").is_null()};
-  } catch (const std::exception& error) {
-    log::debug("no hints: {}", error.what());
-    return {};
-  }
-}
-
-}  // namespace
-
 void log_next_steps(const std::string& run, const std::filesystem::path& parameters) {
-  const Hints hints = hints_for(run);
-  const char* const data = hints.labels ? "--data FILE:/test/images --labels FILE:/test/labels"
-                                        : "--data FILE:/test/images";
   log::info("parameters: {}", parameters.string());
-  log::info("next: elbow evaluate {} {}", run, data);
-  log::info("      elbow sample {}", run);
-  log::info("      elbow report {}", run);
-  if (!hints.codes) return;
-  log::info("      elbow reconstruct {} {}", run, data);
-  log::info("      elbow encode {} {}", run, data);
+  const char* title = "next: ";
+  for (const std::string& command : commands_after_training(run)) {
+    log::info("{}{}", title, command);
+    title = "      ";
+  }
 }
 
 }  // namespace elbow

@@ -194,7 +194,7 @@ void run_traverse(const TraverseArguments& arguments, Communicator& comm) {
     require_sense(arguments, model);
     axes = latent_axes(model.procedure());
     for (const std::int64_t latent : arguments.latents) (void)axis_of(axes, latent);
-    output = image_output(model, arguments.use.output, "traversed.png", comm.rank() == 0);
+    output = image_output(model, arguments.use.output, "traversed", comm.rank() == 0);
     const std::size_t rows = arguments.latents.empty() ? kShownLatents : arguments.latents.size();
     require_few_pictures(output, static_cast<std::int64_t>(rows) * arguments.steps, "--steps");
   });
@@ -246,7 +246,8 @@ void add_traverse_command(CLI::App& program, Action& action) {
       ->type_name("N");
   command
       ->add_option("--output", arguments->use.output,
-                   "F.png, or F.h5 for /images, /latent, /value [RUN/samples/traversed.png]")
+                   "F.png, or F.h5 for /images, /latent, /value [RUN/samples/traversed.png; "
+                   "traversed.h5 for samples that are no pictures]")
       ->type_name("FILE");
   command->callback([arguments, &action] {
     action = [arguments](Communicator& comm) { run_traverse(*arguments, comm); };

@@ -35,7 +35,7 @@ train() {
 }
 train vae --data.train d.h5:/floats --data.values raw
 train cvae --data.train d.h5:/bytes --data.labels d.h5:/labels --model.kind cvae
-says "elbow reconstruct cvae --data FILE:/test/images --labels FILE:/test/labels"
+says "elbow encode cvae --data d.h5:/bytes --labels d.h5:/labels"
 train lord --data.train d.h5:/bytes --data.labels d.h5:/labels --model.kind lord --model.class_code 4
 train fitted --data.train d.h5:/bytes --model.kind latent-optimisation --model.fit_steps 100
 train vectors --data.train d.h5:/vectors
@@ -44,6 +44,19 @@ train product --data.train d.h5:/floats --data.values raw --model.prior product 
 train pixels --data.train d.h5:/binary --model.kind pixelcnn --model.likelihood bernoulli
 grep -q "elbow reconstruct" output && fail "a pixelcnn was offered a reconstruction"
 given=(--data d.h5:/bytes --labels d.h5:/labels)
+
+# Every command that a finished run names does its work as it stands. What is no picture is written to HDF5.
+for run in vae cvae lord fitted vectors product pixels; do
+  "$elbow" status "$run" | sed -n '/^next: /,$s/^\(next: \|      \)elbow //p' >next
+  (($(wc -l <next) >= 3)) || fail "$run names no commands"
+  while read -r words; do
+    expect 0 "$elbow" $words
+  done <next
+done
+[[ -s vectors/samples/samples.h5 && -s vectors/samples/reconstructions.h5 ]] || fail "no HDF5 files of vectors"
+expect 0 "$elbow" train --run valid --model.widths '[16]' --training.epochs 1 --data.train d.h5:/bytes \
+  --data.validation d.h5:/bytes
+says "next: elbow evaluate valid --data d.h5:/bytes"
 
 # The same bytes at any number of ranks, some of which have no block at all.
 for n in 1 2 3; do
@@ -169,7 +182,7 @@ refuses 3 "knows the classes 0 to 2" ranks 2 evaluate cvae --data d.h5:/bytes --
 [[ ! -e nan.h5 && ! -e no.h5 ]] || fail "a file that is not whole was left"
 refuses 2 "F.png a picture, F.h5 an HDF5 file" "$elbow" sample vae --output samples.jpg
 refuses 2 "more than the 10,000 that a PNG shows" "$elbow" sample vae --count 10001
-refuses 2 "which are no pictures" "$elbow" sample vectors
+refuses 2 "which are no pictures" "$elbow" sample vectors --output samples.png
 refuses 2 "knows the classes 0 to 2" "$elbow" sample cvae --condition 3
 refuses 2 "knows the classes 0 to 2" "$elbow" traverse cvae --condition 1,2
 refuses 2 "conditioned on nothing" "$elbow" sample vae --condition 1

@@ -23,7 +23,7 @@ expect 0 "$elbow" train --config c.toml --run plain
 says "100%  epoch 3/3"
 says "finished after 27 steps, 783 samples; in this session 783 samples in "
 says "best validation ELBO "
-says "next: elbow evaluate plain --data FILE:/test/images"
+says "next: elbow evaluate plain --training"
 ! grep -q $'\r\|\x1b' output || fail "control characters in plain lines"
 for epoch in 1 2 3; do
   grep -q "^epoch $epoch/3  ELBO -\?[0-9.]* nats (KL [0-9.]*)  validation ELBO -\?[0-9.]*\( (best)\)\?$" output ||
