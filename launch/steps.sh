@@ -84,3 +84,31 @@ set_configure_flags() {
   grep -q '^VERSION_ID="12"' /etc/os-release 2>/dev/null && grep -q '^ID=debian' /etc/os-release ||
     configure_flags+=(--compile-no-warning-as-error)
 }
+
+# link_program PROGRAM: a link to it where the user's shell finds it.
+link_program() {
+  local link=$HOME/.local/bin/elbow
+  if [[ -e $link && ! -L $link ]]; then
+    report_failure "link the program" /dev/null "$link is there and no link: move it away, or leave --link out"
+    exit 1
+  fi
+  mkdir -p "${link%/*}"
+  ln -sfn "$1" "$link"
+}
+
+# say_how_to_call PROGRAM: the last lines of a script that has built it.
+say_how_to_call() {
+  local found linked
+  found=$(command -v elbow) || true
+  linked=$(readlink -f "$HOME/.local/bin/elbow") || true
+  if [[ -n $found && $(readlink -f "$found") == "$(readlink -f "$1")" ]]; then
+    printf 'Call it    elbow --help\n'
+    return
+  fi
+  printf 'Call it    export PATH=%q:$PATH   # in this shell; then: elbow --help\n' "${1%/*}"
+  if [[ $linked == "$(readlink -f "$1")" ]]; then
+    printf '           New shells find the link in ~/.local/bin, once that is in their PATH: on Debian after the next login.\n'
+  else
+    printf '           launch/quickstart --link puts a link into ~/.local/bin, where new shells find it.\n'
+  fi
+}
