@@ -1,13 +1,15 @@
 #include "base/atomic_file.h"
 
 #include <cerrno>
-#include <fstream>
+#include <cstdint>
+#include <span>
 #include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/temporary_files.h"
 #include "base/text.h"
 
@@ -108,30 +110,15 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
 }
 
 std::string read_file(const std::filesystem::path& path, std::size_t limit) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::is_regular_file(status)) {
-    const auto kind = status.type();
-    throw Error(fmt::format("cannot read {}: {}", path.string(),
-                            kind == std::filesystem::file_type::not_found ? "no such file"
-                            : kind == std::filesystem::file_type::none    ? error.message()
-                                                                          : "not a regular file"));
-  }
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) throw Error(fmt::format("cannot read {}: {}", path.string(), error.message()));
+  const InputFile file(path);
+  const std::uint64_t size = file.size();
   if (size > limit) {
     throw Error(fmt::format("{} has {}, more than the {} such a file may have", path.string(),
                             human_bytes(static_cast<double>(size)),
                             human_bytes(static_cast<double>(limit))));
   }
-  std::ifstream file(path, std::ios::binary);
   std::string text(size, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(size));
-  if (!file) {
-    throw Error(
-        fmt::format("cannot read {}: {}", path.string(),
-                    file.eof() ? "it became shorter while it was read" : errno_text(errno)));
-  }
+  file.read(0, std::as_writable_bytes(std::span(text)));
   return text;
 }
 

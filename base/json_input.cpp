@@ -1,5 +1,7 @@
 #include "base/json_input.h"
 
+#include <array>
+
 #include "base/atomic_file.h"
 #include "base/error.h"
 
@@ -9,9 +11,18 @@ using Json = nlohmann::ordered_json;
 
 Json parse_json(std::string_view text) {
   constexpr int kDeepest = 32;
+  // An object that keeps its order finds a name by going through all of them.
+  constexpr std::int64_t kMostNames = 20000;
+  std::array<std::int64_t, kDeepest + 2> names{};
   try {
-    return Json::parse(text, [](int depth, Json::parse_event_t, Json&) {
+    return Json::parse(text, [&names](int depth, Json::parse_event_t event, Json&) {
       if (depth > kDeepest) throw Error("nested too deeply");
+      auto& count = names[static_cast<std::size_t>(depth)];
+      if (event == Json::parse_event_t::object_start)
+        names[static_cast<std::size_t>(depth) + 1] = 0;
+      if (event == Json::parse_event_t::key && ++count > kMostNames) {
+        throw Error("an object of it has too many names");
+      }
       return true;
     });
   } catch (const Json::exception& error) {

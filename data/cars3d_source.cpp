@@ -12,6 +12,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/text.h"
 
 namespace elbow {
@@ -33,20 +34,8 @@ bool is_plain_name(std::string_view name) {
 
 // --- a folder -----------------------------------------------------------------------------------
 
-std::string read_regular_file(const fs::path& path, std::size_t limit) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found) {
-    throw DataError(fmt::format("cannot open {}: no such file", path.string()));
-  }
-  if (status.type() != fs::file_type::regular) {
-    throw DataError(fmt::format("cannot open {}: not a regular file", path.string()));
-  }
-  try {
-    return read_file(path, limit);
-  } catch (const Error& failed) {
-    throw DataError(failed.what());
-  }
+std::string read_whole(const fs::path& path, std::size_t limit) {
+  return errors_as<DataError>([&] { return read_file(path, limit); });
 }
 
 class Folder : public Cars3dSource {
@@ -57,7 +46,7 @@ class Folder : public Cars3dSource {
       std::error_code ignored;
       if (!fs::exists(folder_ / "list.txt", ignored)) continue;
       const fs::path list = folder_ / "list.txt";
-      models_ = parse_car_list(read_regular_file(list, kLargestList), list.string());
+      models_ = parse_car_list(read_whole(list, kLargestList), list.string());
       return;
     }
     throw DataError(fmt::format(
@@ -69,7 +58,7 @@ class Folder : public Cars3dSource {
   void for_each(const Visit& visit) const override {
     for (std::size_t i = 0; i < models_.size(); ++i) {
       const fs::path file = folder_ / (models_[i] + ".mat");
-      const std::string bytes = read_regular_file(file, kLargestFile);
+      const std::string bytes = read_whole(file, kLargestFile);
       visit(i, std::as_bytes(std::span(bytes)), file.string());
     }
   }

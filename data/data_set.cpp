@@ -176,7 +176,9 @@ void DataSet::State::read(std::span<const std::int64_t> indices, Out* out) {
 
 DataSet DataSet::open(const std::vector<std::string>& specs, RowKind kind) {
   auto state = std::make_unique<State>();
-  for (const PartName& name : expand_specs(specs)) {
+  const std::vector<PartName> names = expand_specs(specs);
+  examine_parts(names);
+  for (const PartName& name : names) {
     PartInfo part = describe_part(name.file, name.path);
     check_axes(part, kind);
     if (!state->parts.empty()) check_agreement(state->parts.front(), part);

@@ -1,31 +1,36 @@
 #include "data/hdf5.h"
 
-#include <cerrno>
 #include <cstdlib>
+#include <memory>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/descriptor.h"
+#include "base/child_process.h"
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "data/hdf5_reasons.h"
 
 namespace elbow::hdf5 {
 namespace {
 
 constexpr int kDeepestGroup = 32;
+constexpr std::size_t kMostLinks = 100000;
 constexpr std::size_t kNamesInMessage = 8;
+
+std::recursive_mutex& the_mutex() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
 
 void prepare_library() {
   // An administrator's own setting is respected.
   ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
   // Handles close themselves; what a full disk left unclosed makes the library's own clean-up at
-  // exit crash. It refuses where others have used the library before: then the clean-up is theirs.
-  (void)H5dont_atexit();
+  // exit crash. It can be refused only before the library is used for the first time.
+  if (H5dont_atexit() < 0) log::debug("HDF5 was used before it was prepared: it cleans up at exit");
   bool ready = H5open() >= 0;
   ready = H5PLset_loading_state(0) >= 0 && ready;
   if (!ready) throw DataError("the HDF5 library cannot be initialised");
@@ -44,45 +49,6 @@ Handle link_access(hid_t property_class, std::string_view where) {
   return list;
 }
 
-// HDF5's description of the error, from the call that was made to the cause.
-std::vector<std::string> error_stack() {
-  std::vector<std::string> lines;
-  const auto collect = [](unsigned, const H5E_error2_t* error, void* out) -> herr_t {
-    static_cast<std::vector<std::string>*>(out)->push_back(error->desc ? error->desc : "");
-    return 0;
-  };
-  if (H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, collect, &lines) < 0) lines.clear();
-  H5Eclear2(H5E_DEFAULT);
-  return lines;
-}
-
-// The system's reason, where HDF5 gives it among addresses, sizes and the time of day.
-std::string system_words(const std::string& line) {
-  constexpr std::string_view kBefore = "error message = '";
-  const std::size_t found = line.find(kBefore);
-  if (found == std::string::npos) return line;
-  const std::size_t begin = found + kBefore.size();
-  return line.substr(begin, line.find('\'', begin) - begin);
-}
-
-// Whether the system lets us read the file at all, with its own reasons when it doesn't.
-void check_readable(const std::string& file) {
-  struct stat status {};
-  if (::stat(file.c_str(), &status) != 0) {
-    const int error = errno;
-    throw DataError(fmt::format("cannot open {}: {}", file,
-                                error == ENOENT ? "no such file" : errno_text(error)));
-  }
-  if (S_ISDIR(status.st_mode)) {
-    throw DataError(fmt::format("cannot open {}: it is a folder; name a file in it", file));
-  }
-  if (!Descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC)).valid()) {
-    const int error = errno;
-    throw DataError(fmt::format("cannot open {}: {}", file,
-                                error == EACCES ? "no permission to read it" : errno_text(error)));
-  }
-}
-
 bool is_numeric(const Handle& data_set) {
   const Handle type(H5Dget_type(data_set.get()), H5Tclose);
   if (!type) return false;
@@ -94,7 +60,8 @@ struct Listing {
   hid_t links;  // how to open them
   bool numeric_only;
   std::size_t limit;
-  std::vector<std::string> paths;
+  std::size_t links_left = kMostLinks;  // groups that hold each other have no end
+  std::vector<std::string> paths = {};
 };
 
 // By index and name rather than H5Ovisit, whose types differ between versions of the library.
@@ -103,6 +70,8 @@ void list_group(hid_t group, const std::string& prefix, int depth, Listing& list
   H5G_info_t info{};
   if (H5Gget_info(group, &info) < 0) return;
   for (hsize_t i = 0; i < info.nlinks && listing.paths.size() < listing.limit; ++i) {
+    if (listing.links_left == 0) return;
+    --listing.links_left;
     const ssize_t length =
         H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT);
     if (length <= 0) continue;
@@ -140,8 +109,7 @@ std::string no_such_data_set(const Handle& opened, const std::string& file,
 }  // namespace
 
 std::unique_lock<std::recursive_mutex> lock() {
-  static std::recursive_mutex mutex;
-  std::unique_lock<std::recursive_mutex> held(mutex);
+  std::unique_lock<std::recursive_mutex> held(the_mutex());
   static const bool prepared = [] {
     prepare_library();
     return true;
@@ -151,6 +119,30 @@ std::unique_lock<std::recursive_mutex> lock() {
   thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
   (void)silenced;
   return held;
+}
+
+void rehearse(const std::string& where, const std::function<void()>& work) {
+  const auto held = lock();  // no other thread is inside the library when the process is copied
+  const ChildEnd end = run_in_child([&] {
+    // The copy's only thread is another one to the mutex, and would wait for itself.
+    std::construct_at(&the_mutex());
+    work();
+  });
+  if (!end.error.empty()) throw DataError(end.error);
+  if (end.death.empty()) return;
+  throw DataError(
+      fmt::format("{}: the HDF5 library {} in reading its structure: the file is damaged, or made "
+                  "to do harm; get it again from where it came from",
+                  where, end.death));
+}
+
+std::string version() {
+  const auto held = lock();
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned release = 0;
+  check(H5get_libversion(&major, &minor, &release), "ask for the version of", "the HDF5 library");
+  return fmt::format("{}.{}.{}", major, minor, release);
 }
 
 Handle::Handle(Handle&& other) noexcept
@@ -185,28 +177,18 @@ void fail(std::string_view what, std::string_view where, std::source_location lo
   log::debug("{}:{}: cannot {} {}: {}", location.file_name(), location.line(), what, where,
              join(stack, "; "));
   // The first line says what was asked, the last why not; those between are the library's insides.
-  std::string reason = stack.empty() ? "no reason given" : stack.back();
-  if (stack.size() > 1 && stack.front() != stack.back()) {
-    reason = stack.front() + ": " + system_words(stack.back());
-  }
+  std::string reason = last_words(stack);
+  if (stack.size() > 1 && stack.front() != stack.back()) reason = stack.front() + ": " + reason;
   throw DataError(fmt::format("{}: cannot {}: {}", where, what, reason));
 }
 
 Handle open_file(const std::string& file) {
   const auto held = lock();
-  check_readable(file);
+  errors_as<DataError>([&] { return InputFile(file); });
   Handle opened(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (opened) return opened;
   const std::vector<std::string> stack = error_stack();
-  if (H5Fis_hdf5(file.c_str()) == 0) {
-    throw DataError(fmt::format("cannot open {}: not an HDF5 file", file));
-  }
-  H5Eclear2(H5E_DEFAULT);
-  const std::string reason = stack.empty() ? "no reason given" : stack.back();
-  if (reason.find("truncated") != std::string::npos) {
-    throw DataError(fmt::format("cannot open {}: the file is truncated ({})", file, reason));
-  }
-  throw DataError(fmt::format("cannot open {}: the file is damaged ({})", file, reason));
+  throw DataError(fmt::format("cannot open {}: {}", file, why_unopened(file, stack)));
 }
 
 Handle open_data_set(const Handle& opened, const std::string& file, const std::string& path) {
@@ -220,11 +202,10 @@ Handle open_data_set(const Handle& opened, const std::string& file, const std::s
         where);
   Handle object(H5Oopen(opened.get(), path.c_str(), links.get()), H5Oclose);
   if (!object) {
-    // A link that leads nowhere is damage (or leads out of the file), not a misspelling.
-    const std::vector<std::string> opening_failed = error_stack();
+    const std::vector<std::string> stack = error_stack();
     if (H5Lexists(opened.get(), path.c_str(), links.get()) > 0) {
-      throw DataError(fmt::format("{}: cannot open: {} (links to other files are not followed)",
-                                  where, opening_failed.empty() ? "" : opening_failed.back()));
+      throw DataError(
+          fmt::format("cannot open {}: {}", where, why_unopened(opened, links, file, path, stack)));
     }
     H5Eclear2(H5E_DEFAULT);
     throw DataError(no_such_data_set(opened, file, path));
@@ -239,7 +220,7 @@ std::vector<std::string> list_data_sets(const Handle& opened, bool numeric_only,
                                         std::size_t limit) {
   const auto held = lock();
   const Handle links = link_access(H5P_LINK_ACCESS, "a file");
-  Listing listing{links.get(), numeric_only, limit, {}};
+  Listing listing{links.get(), numeric_only, limit};
   const Handle root(H5Gopen2(opened.get(), "/", H5P_DEFAULT), H5Gclose);
   if (root) list_group(root.get(), "/", 0, listing);
   H5Eclear2(H5E_DEFAULT);

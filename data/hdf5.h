@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <source_location>
 #include <string>
@@ -19,6 +20,14 @@ namespace elbow::hdf5 {
 // systems often have none), no filter plugins (a file from elsewhere must not load code), and no
 // printing of errors.
 std::unique_lock<std::recursive_mutex> lock();
+
+// Does `work`, which asks the library about files that may be a stranger's, in a child process
+// first: a damaged or hostile file may crash the library, keep it busy for ever or take all memory.
+// What comes to its end there can be done here. Throws DataError: what `work` threw, or what became
+// of the child, naming `where`.
+void rehearse(const std::string& where, const std::function<void()>& work);
+
+std::string version();  // of the library, "1.10.8"
 
 // The sole owner of an identifier; closed when it goes. A failure to close is logged.
 class Handle {
@@ -60,7 +69,8 @@ Result check(Result result, std::string_view what, std::string_view where,
 }
 
 // Opens a file for reading. Throws DataError that tells apart: no such file, a folder, no
-// permission, not HDF5, truncated, anything else.
+// permission, not a regular file, not HDF5, truncated, still being written, of a newer HDF5,
+// damaged.
 Handle open_file(const std::string& file);
 
 // Opens a data set of an open file; links to other files are not followed. `file` is for messages,

@@ -2,16 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <memory>
-#include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <libdeflate.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -86,19 +81,10 @@ Header parse_header(const std::string& file, std::span<const std::byte> bytes) {
 }  // namespace
 
 IdxFile::IdxFile(const std::string& file) : file_(file) {
-  struct stat status {};
-  plain_ = Descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!plain_.valid()) {
-    const int error = errno;
-    throw DataError(fmt::format("cannot open {}: {}", file,
-                                error == ENOENT ? "no such file" : errno_text(error)));
-  }
-  std::array<unsigned char, 2> magic{};
-  if (::fstat(plain_.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    throw DataError(fmt::format("cannot open {}: not a regular file", file));
-  }
-  const bool any = ::pread(plain_.get(), magic.data(), magic.size(), 0) == 2;
-  if (any && magic[0] == 0x1F && magic[1] == 0x8B) {
+  plain_ = errors_as<DataError>([&] { return InputFile(file); });
+  std::array<std::byte, 2> magic{};
+  if (plain_->size() >= magic.size()) read_at(0, magic);
+  if (magic[0] == std::byte{0x1F} && magic[1] == std::byte{0x8B}) {
     plain_.reset();
     open_compressed();
   } else {
@@ -106,23 +92,26 @@ IdxFile::IdxFile(const std::string& file) : file_(file) {
   }
 }
 
+void IdxFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
+  errors_as<DataError>([&] { plain_->read(offset, out); });
+}
+
 void IdxFile::open_plain() {
-  std::vector<std::byte> head(kLongestHeader);
-  const ssize_t got = ::pread(plain_.get(), head.data(), head.size(), 0);
-  if (got < 0) throw DataError(fmt::format("cannot read {}: {}", file_, errno_text(errno)));
-  head.resize(static_cast<std::size_t>(got));
+  const auto size = static_cast<std::int64_t>(plain_->size());
+  std::vector<std::byte> head(std::min<std::size_t>(plain_->size(), kLongestHeader));
+  read_at(0, head);
   const Header header = parse_header(file_, head);
-  const off_t size = ::lseek(plain_.get(), 0, SEEK_END);
   if (size < header.values || size - header.values < header.bytes) {
     wrong_length(file_, header, "short");
   }
   if (size - header.values > header.bytes) wrong_length(file_, header, "long");
-  ::lseek(plain_.get(), header.bytes, SEEK_SET);
+  position_ = static_cast<std::uint64_t>(header.bytes);
   shape_ = header.shape;
 }
 
 void IdxFile::open_compressed() {
-  const std::string packed = read_file(file_, kLargestCompressed);
+  const std::string packed =
+      errors_as<DataError>([&] { return read_file(file_, kLargestCompressed); });
   const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> inflate(
       libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
   std::vector<std::byte> head(kPeekBytes);
@@ -147,7 +136,7 @@ void IdxFile::open_compressed() {
     throw DataError(fmt::format("{}: {} bytes behind the gzip data", file_, packed.size() - used));
   }
   shape_ = parse_header(file_, unpacked_).shape;
-  position_ = static_cast<std::size_t>(header.bytes);
+  position_ = static_cast<std::uint64_t>(header.bytes);
 }
 
 std::int64_t IdxFile::row_bytes() const {
@@ -157,21 +146,14 @@ std::int64_t IdxFile::row_bytes() const {
 }
 
 void IdxFile::read(std::span<std::byte> out) {
-  if (!plain_.valid()) {
-    if (out.size() > unpacked_.size() - position_) {
-      throw DataError(fmt::format("{} has no more values", file_));
-    }
+  if (plain_) {
+    read_at(position_, out);
+  } else if (out.size() > unpacked_.size() - position_) {
+    throw DataError(fmt::format("{} has no more values", file_));
+  } else {
     std::memcpy(out.data(), unpacked_.data() + position_, out.size());
-    position_ += out.size();
-    return;
   }
-  while (!out.empty()) {
-    const ssize_t got = ::read(plain_.get(), out.data(), out.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw DataError(fmt::format("cannot read {}: {}", file_, errno_text(errno)));
-    if (got == 0) throw DataError(fmt::format("{} became shorter while it was read", file_));
-    out = out.subspan(static_cast<std::size_t>(got));
-  }
+  position_ += out.size();
 }
 
 }  // namespace elbow

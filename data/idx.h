@@ -4,11 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "base/descriptor.h"
+#include "base/input_file.h"
 
 namespace elbow {
 
@@ -29,12 +30,13 @@ class IdxFile {
  private:
   void open_plain();
   void open_compressed();
+  void read_at(std::uint64_t offset, std::span<std::byte> out) const;  // of a plain file
 
   std::string file_;
   std::vector<std::int64_t> shape_;
-  Descriptor plain_;                 // where it is not compressed
+  std::optional<InputFile> plain_;   // where it is not compressed
   std::vector<std::byte> unpacked_;  // where it is
-  std::size_t position_ = 0;         // in unpacked_
+  std::uint64_t position_ = 0;       // of the next value, in either
 };
 
 struct IdxImport {

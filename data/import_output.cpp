@@ -9,6 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/input_file.h"
 #include "base/temporary_files.h"
 
 namespace elbow {
@@ -76,25 +77,48 @@ ImportOutput::ImportOutput(fs::path file, const std::string& group, bool replace
     : path_(std::move(file)), temporary_(temporary_name(path_)), group_name_("/" + group) {
   check_group_name(group, option);
   remove_abandoned(path_);
+  const bool there = holds_group();
+  if (there && !replace) {
+    throw DataError(fmt::format("{} holds {} already; --replace replaces it, {} writes beside it",
+                                path_.string(), group_name_, option));
+  }
   try {
-    open(replace, option);
+    errors_as<Error>([&] { open(there); });
   } catch (...) {
-    file_ = {};
-    std::error_code ignored;
-    fs::remove(temporary_, ignored);
+    discard();
     throw;
   }
 }
 
-ImportOutput::~ImportOutput() {
-  columns_.clear();
-  group_ = {};
-  file_ = {};
+ImportOutput::~ImportOutput() { discard(); }
+
+void ImportOutput::discard() {
+  {
+    const auto held = hdf5::lock();
+    for (Column& column : columns_) column.data_set.discard();
+    group_.discard();
+    file_.discard();
+  }
   std::error_code ignored;
   fs::remove(temporary_, ignored);
 }
 
-void ImportOutput::open(bool replace, const std::string& option) {
+bool ImportOutput::holds_group() const {
+  std::error_code ignored;
+  if (!fs::exists(path_, ignored)) return false;
+  const std::string where = path_.string();
+  bool there = false;
+  const auto look = [&] {
+    const auto held = hdf5::lock();
+    there = hdf5::check(H5Lexists(hdf5::open_file(where).get(), group_name_.c_str(), H5P_DEFAULT),
+                        "look into", where) > 0;
+  };
+  hdf5::rehearse(where, look);
+  look();
+  return there;
+}
+
+void ImportOutput::open(bool there) {
   const auto held = hdf5::lock();
   const std::string where = path_.string();
   std::error_code error;
@@ -103,15 +127,8 @@ void ImportOutput::open(bool replace, const std::string& option) {
                          "create", where),
              H5Fclose};
   } else {
-    const bool there =
-        hdf5::check(H5Lexists(hdf5::open_file(where).get(), group_name_.c_str(), H5P_DEFAULT),
-                    "look into", where) > 0;
-    if (there && !replace) {
-      throw DataError(fmt::format("{} holds {} already; --replace replaces it, {} writes beside it",
-                                  where, group_name_, option));
-    }
     fs::copy_file(path_, temporary_, fs::copy_options::overwrite_existing, error);
-    if (error) throw DataError(fmt::format("cannot copy {}: {}", where, error.message()));
+    if (error) throw Error(fmt::format("cannot copy {}: {}", where, error.message()));
     file_ = {hdf5::check(H5Fopen(temporary_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), "open for writing",
                          where),
              H5Fclose};
@@ -128,6 +145,11 @@ void ImportOutput::open(bool replace, const std::string& option) {
 
 std::size_t ImportOutput::add(const std::string& name, ImportedType type,
                               std::vector<std::int64_t> shape, std::int64_t chunk_rows) {
+  return errors_as<Error>([&] { return create(name, type, std::move(shape), chunk_rows); });
+}
+
+std::size_t ImportOutput::create(const std::string& name, ImportedType type,
+                                 std::vector<std::int64_t> shape, std::int64_t chunk_rows) {
   const auto held = hdf5::lock();
   Column column{{group_name_ + "/" + name, std::move(shape)}, type, 0, {}, {}};
   const std::string where = hdf5::data_set_name(path_.string(), column.imported.path);
@@ -154,7 +176,7 @@ void ImportOutput::write(std::size_t data_set, std::int64_t first,
   Hash hash;
   hash.add(rows);
   column.blocks.push_back({first, std::ssize(rows) / column.row_bytes, hash.hex()});
-  transfer(column, column.blocks.back(), rows.data(), nullptr);
+  errors_as<Error>([&] { transfer(column, column.blocks.back(), rows.data(), nullptr); });
 }
 
 // Rows of a block into the file, or out of it.
@@ -197,7 +219,7 @@ void ImportOutput::verify() {
       Hash hash;
       hash.add(rows);
       if (hash.hex() != block.hash) {
-        throw DataError(
+        throw Error(
             fmt::format("{} does not read back as it was written; is the disk full or failing?",
                         hdf5::data_set_name(path_.string(), column.imported.path)));
       }
@@ -208,6 +230,10 @@ void ImportOutput::verify() {
 }
 
 std::vector<Imported> ImportOutput::publish() {
+  return errors_as<Error>([&] { return close_and_rename(); });
+}
+
+std::vector<Imported> ImportOutput::close_and_rename() {
   const auto held = hdf5::lock();
   const std::string where = path_.string();
   std::vector<Imported> result;
@@ -215,9 +241,9 @@ std::vector<Imported> ImportOutput::publish() {
     std::int64_t written = 0;
     for (const Block& block : column.blocks) written += block.rows;
     if (written != column.imported.shape.front()) {
-      throw DataError(fmt::format("{}: {} of {} rows were written",
-                                  hdf5::data_set_name(where, column.imported.path), written,
-                                  column.imported.shape.front()));
+      throw Error(fmt::format("{}: {} of {} rows were written",
+                              hdf5::data_set_name(where, column.imported.path), written,
+                              column.imported.shape.front()));
     }
     column.data_set.close("write", hdf5::data_set_name(where, column.imported.path));
     result.push_back(column.imported);

@@ -27,7 +27,8 @@ enum class ImportedType { kUint8, kInt64, kFloat64 };
 class ImportOutput {
  public:
   // `group`: a plain name, "cars", given with `option`. Throws ConfigError for another, DataError
-  // when `file` cannot be opened or written, or holds the group and `replace` is false.
+  // when `file` cannot be read, or holds the group and `replace` is false, and Error, as the other
+  // functions do, when it cannot be written.
   ImportOutput(std::filesystem::path file, const std::string& group, bool replace,
                const std::string& option = "--group");
   ~ImportOutput();
@@ -44,7 +45,7 @@ class ImportOutput {
   void write(std::size_t data_set, std::int64_t first, std::span<const std::byte> rows);
 
   // Reads everything back, then gives the file its name. Nothing may be written afterwards. Throws
-  // DataError when rows are missing or read back as others.
+  // Error also when rows are missing or read back as others.
   std::vector<Imported> publish();
 
  private:
@@ -61,7 +62,12 @@ class ImportOutput {
     std::vector<Block> blocks;
   };
 
-  void open(bool replace, const std::string& option);
+  bool holds_group() const;
+  void open(bool there);
+  void discard();
+  std::size_t create(const std::string& name, ImportedType type, std::vector<std::int64_t> shape,
+                     std::int64_t chunk_rows);
+  std::vector<Imported> close_and_rename();
   void transfer(const Column& column, const Block& block, const std::byte* from, std::byte* to);
   void verify();
 

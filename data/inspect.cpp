@@ -23,12 +23,18 @@ namespace {
 constexpr std::int64_t kRuns = 16;
 constexpr std::int64_t kValueBytes = std::int64_t{256} << 20;
 constexpr std::int64_t kBatch = 256;
+constexpr std::int64_t kBatchBytes = std::int64_t{64} << 20;
 constexpr std::size_t kDetailed = 8;
 
 DataSet open_part(const PartInfo& part, const InspectOptions& options) {
   DataSet data = DataSet::open({part.name()}, RowKind::kLabels);
   data.set_cache(options.cache);
   return data;
+}
+
+// Rows that are looked at together: as many as memory for their values is given, but one at least.
+std::int64_t batch_of(std::int64_t row_bytes) {
+  return std::clamp<std::int64_t>(kBatchBytes / row_bytes, 1, kBatch);
 }
 
 void add_row(std::int64_t row, std::span<const double> values, ValueSummary& summary) {
@@ -60,12 +66,13 @@ ValueSummary summarise_values(const PartInfo& part, const InspectOptions& option
   summary.highest = -summary.lowest;
   std::vector<double> values;
   std::vector<std::int64_t> indices;
+  const std::int64_t batch = batch_of(elements * static_cast<std::int64_t>(sizeof(double)));
   for (std::int64_t run = 0; run < runs; ++run) {
     // The run's share of the rows that are read, at its share of the part.
     const std::int64_t count = rows * (run + 1) / runs - rows * run / runs;
     const std::int64_t first = rows * run / runs + (part.rows - rows) / runs * run;
-    for (std::int64_t start = first; start < first + count; start += kBatch) {
-      indices.resize(static_cast<std::size_t>(std::min(kBatch, first + count - start)));
+    for (std::int64_t start = first; start < first + count; start += batch) {
+      indices.resize(static_cast<std::size_t>(std::min(batch, first + count - start)));
       std::iota(indices.begin(), indices.end(), start);
       values.resize(indices.size() * static_cast<std::size_t>(elements));
       data.read(indices, values);
@@ -88,13 +95,14 @@ ReadingSpeed measure_reading(const PartInfo& part, const InspectOptions& options
   ReadingSpeed speed;
   speed.windowed = order.windowed();
   const std::int64_t window = std::min(std::max(options.window, part.slab_rows), epoch.size());
-  std::vector<std::byte> values(static_cast<std::size_t>(kBatch * data.row_bytes()));
+  const std::int64_t batch = batch_of(data.row_bytes());
+  std::vector<std::byte> values(static_cast<std::size_t>(batch * data.row_bytes()));
   std::vector<std::int64_t> indices;
   const auto start = Clock::now();
   double seconds = 0;
   while (speed.rows < epoch.size() && seconds < options.seconds) {
     indices.clear();
-    for (std::int64_t i = speed.rows; i < std::min(speed.rows + kBatch, epoch.size()); ++i) {
+    for (std::int64_t i = speed.rows; i < std::min(speed.rows + batch, epoch.size()); ++i) {
       indices.push_back(epoch.at(i));
     }
     data.read(indices, values.data());
@@ -213,12 +221,21 @@ std::string details(const PartInfo& part, const InspectOptions& options) {
   return text + line("remedy", verdict.remedy);
 }
 
+std::string details_or_problem(const PartInfo& part, const InspectOptions& options) {
+  try {
+    return details(part, options);
+  } catch (const DataError& error) {
+    return fmt::format("{}\n", error.what());
+  }
+}
+
 // One line a data set: path, shape, type, layout, in columns.
 std::string table(const std::vector<std::string>& paths, const std::string& file,
                   std::vector<PartInfo>& usable) {
   std::vector<std::array<std::string, 4>> rows;
   for (const std::string& path : paths) {
     try {
+      examine_parts(std::array{PartName{file, path}});
       const PartInfo part = describe_part(file, path);
       rows.push_back({path, shape_text(part.shape()), part.stored.text, layout_text(part)});
       if (part.row_shape.size() <= 3) usable.push_back(part);
@@ -242,11 +259,11 @@ std::string table(const std::vector<std::string>& paths, const std::string& file
 
 std::string inspect(const std::string& target, const InspectOptions& options) {
   if (target.rfind(":/") != std::string::npos) {
-    const PartName name = parse_spec(target);
-    const PartInfo part = describe_part(name.file, name.path);
     DataSet::open({target}, RowKind::kLabels);
-    return details(part, options);
+    const PartName name = parse_spec(target);
+    return details(describe_part(name.file, name.path), options);
   }
+  hdf5::rehearse(target, [&] { hdf5::list_data_sets(hdf5::open_file(target), true); });
   const hdf5::Handle opened = hdf5::open_file(target);
   const std::vector<std::string> paths = hdf5::list_data_sets(opened, true);
   const auto bytes = static_cast<double>(std::filesystem::file_size(target));
@@ -255,7 +272,7 @@ std::string inspect(const std::string& target, const InspectOptions& options) {
   std::vector<PartInfo> usable;
   text += table(paths, target, usable);
   for (std::size_t i = 0; i < std::min(usable.size(), kDetailed); ++i) {
-    text += "\n" + details(usable[i], options);
+    text += "\n" + details_or_problem(usable[i], options);
   }
   if (usable.size() > kDetailed) {
     text += fmt::format("\n{} more: elbow data inspect {}:/path looks at one of them\n",

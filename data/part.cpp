@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -19,6 +20,10 @@ namespace {
 constexpr std::int64_t kSlabBytes = 1 << 20;  // of unchunked data
 constexpr std::int64_t kLargestSlab = std::int64_t{4} << 30;
 constexpr unsigned kFilterValues = 20;
+// Deflate packs no better, and what packs zeros better packs nothing that is trained on.
+constexpr std::int64_t kBestRatio = 1032;
+constexpr std::int64_t kExaminedSlab = 256 << 20;  // bytes: a larger one is read when it is needed
+constexpr std::size_t kExaminedAtOnce = 256;       // parts
 
 void stamp(PartInfo& info) {
   struct stat status {};
@@ -77,6 +82,7 @@ std::string filter_text(H5Z_filter_t filter, const std::vector<unsigned>& values
 void describe_filters(PartInfo& info, hid_t creation) {
   const std::string where = info.name();
   const int count = hdf5::check(H5Pget_nfilters(creation), "read the filters of", where);
+  std::set<H5Z_filter_t> seen;
   for (int i = 0; i < count; ++i) {
     unsigned flags = 0;
     std::size_t value_count = kFilterValues;
@@ -90,6 +96,11 @@ void describe_filters(PartInfo& info, hid_t creation) {
     value_count = std::min<std::size_t>(value_count, kFilterValues);
     info.filters.push_back(
         filter_text(filter, {values.begin(), values.begin() + value_count}, name.data()));
+    // A few bytes that unpack to gigabytes, twice over.
+    if (!seen.insert(filter).second) {
+      throw DataError(fmt::format("{} is packed with {} more than once, which is not read", where,
+                                  info.filters.back()));
+    }
     if (H5Zfilter_avail(filter) <= 0) {
       throw DataError(fmt::format(
           "{} is compressed with {} (filter {}), which this program cannot read; rewrite it where "
@@ -99,11 +110,25 @@ void describe_filters(PartInfo& info, hid_t creation) {
   }
 }
 
+// Before anything of that size is allocated or read. What was never written takes no room in a
+// file, whatever its shape says, and reads as fill values.
+void check_extent(const PartInfo& info, std::int64_t bytes, std::int64_t stored_bytes) {
+  if (bytes / kBestRatio <= stored_bytes) return;
+  throw DataError(fmt::format(
+      "{} has the shape {}, that is {} of values, more than a file of {} can hold however well it "
+      "is packed: its rows were never written, or the file is damaged",
+      info.name(), shape_text(info.shape()), human_bytes(static_cast<double>(bytes)),
+      human_bytes(static_cast<double>(stored_bytes))));
+}
+
 void describe_chunks(PartInfo& info, hid_t creation) {
   std::vector<hsize_t> chunk(info.row_shape.size() + 1);
   hdf5::check(H5Pget_chunk(creation, static_cast<int>(chunk.size()), chunk.data()),
               "read the chunks of", info.name());
   info.chunk.assign(chunk.begin(), chunk.end());
+  std::int64_t chunk_bytes = static_cast<std::int64_t>(info.stored.bytes);
+  for (const std::int64_t extent : info.chunk) chunk_bytes = multiply(chunk_bytes, extent, info);
+  check_extent(info, chunk_bytes, info.file_bytes);  // the library unpacks chunks whole
   info.slab_rows = std::min(info.chunk.front(), info.rows);
   const std::int64_t slab = multiply(info.slab_rows, info.row_bytes(), info);
   if (slab > kLargestSlab) {
@@ -122,36 +147,51 @@ void describe_contiguous(PartInfo& info, const hdf5::Handle& data_set) {
     H5Eclear2(H5E_DEFAULT);
     return;
   }
-  info.offset = static_cast<std::int64_t>(address);
-  const std::int64_t end = *info.offset + info.rows * info.row_bytes();
-  if (end > info.file_bytes) {
-    throw DataError(
-        fmt::format("{}: the file is truncated: the values end at byte {}, the file at "
-                    "byte {}",
-                    info.name(), end, info.file_bytes));
+  const auto bytes = static_cast<haddr_t>(info.rows * info.row_bytes());
+  const auto file_bytes = static_cast<haddr_t>(info.file_bytes);
+  if (address > file_bytes || bytes > file_bytes - address) {
+    throw DataError(fmt::format(
+        "{}: the file is truncated: {} bytes of values begin at byte {}, the file ends at byte {}",
+        info.name(), bytes, address, file_bytes));
   }
+  info.offset = static_cast<std::int64_t>(address);
 }
 
-// The library gives fill values for what it does not find, and no sample may be made of those.
-void check_virtual_sources(const PartInfo& info, hid_t creation) {
+std::string virtual_source(const PartInfo& info, hid_t creation, std::size_t mapping) {
+  const ssize_t length = hdf5::check(H5Pget_virtual_filename(creation, mapping, nullptr, 0),
+                                     "read the sources of", info.name());
+  std::string source(static_cast<std::size_t>(length) + 1, '\0');
+  hdf5::check(H5Pget_virtual_filename(creation, mapping, source.data(), source.size()),
+              "read the sources of", info.name());
+  source.pop_back();
+  return source;
+}
+
+// Bytes of the files that the values come from. The library gives fill values for what it does not
+// find, and no sample may be made of those.
+std::int64_t check_virtual_sources(const PartInfo& info, hid_t creation) {
   std::size_t count = 0;
   hdf5::check(H5Pget_virtual_count(creation, &count), "read the sources of", info.name());
   const std::filesystem::path folder = std::filesystem::path(info.file).parent_path();
+  std::set<std::string> sources;
+  std::int64_t bytes = info.file_bytes;
   for (std::size_t i = 0; i < count; ++i) {
-    const ssize_t length = hdf5::check(H5Pget_virtual_filename(creation, i, nullptr, 0),
-                                       "read the sources of", info.name());
-    std::string source(static_cast<std::size_t>(length) + 1, '\0');
-    hdf5::check(H5Pget_virtual_filename(creation, i, source.data(), source.size()),
-                "read the sources of", info.name());
-    source.pop_back();
-    const bool same_file_or_pattern = source == "." || source.find('%') != std::string::npos;
-    if (same_file_or_pattern || std::filesystem::exists(source) ||
-        std::filesystem::exists(folder / source)) {
-      continue;
+    const std::string source = virtual_source(info, creation, i);
+    if (source == "." || !sources.insert(source).second) continue;
+    std::error_code error;
+    const bool as_named = std::filesystem::exists(source, error);
+    const auto size = std::filesystem::file_size(
+        as_named ? std::filesystem::path(source) : folder / source, error);
+    if (!error) {
+      bytes += static_cast<std::int64_t>(size);
+    } else if (source.find('%') == std::string::npos) {
+      throw DataError(
+          fmt::format("{} takes values from {}, which does not exist", info.name(), source));
+    } else {
+      bytes += kLargestSlab;  // of as many files as there are
     }
-    throw DataError(
-        fmt::format("{} takes values from {}, which does not exist", info.name(), source));
   }
+  return bytes;
 }
 
 void describe_storage(PartInfo& info, const hdf5::Handle& data_set) {
@@ -159,12 +199,14 @@ void describe_storage(PartInfo& info, const hdf5::Handle& data_set) {
   const hdf5::Handle creation(
       hdf5::check(H5Dget_create_plist(data_set.get()), "read the layout of", where), H5Pclose);
   if (hdf5::check(H5Pget_external_count(creation.get()), "read the layout of", where) > 0) {
-    throw DataError(where +
-                    " keeps its values in other files, which are not followed; copy it "
-                    "into one file with h5repack");
+    throw DataError(fmt::format(
+        "{0} keeps its values in other files, which are not followed; copy them into one: "
+        "HDF5_EXTFILE_PREFIX='${{ORIGIN}}' h5repack -l {1}:CONTI {2} NEW.h5",
+        where, info.path, info.file));
   }
   describe_filters(info, creation.get());
   info.slab_rows = std::clamp<std::int64_t>(kSlabBytes / info.row_bytes(), 1, info.rows);
+  std::int64_t stored_bytes = info.file_bytes;
   switch (hdf5::check(H5Pget_layout(creation.get()), "read the layout of", where)) {
     case H5D_CHUNKED:
       info.layout = "chunked";
@@ -179,9 +221,10 @@ void describe_storage(PartInfo& info, const hdf5::Handle& data_set) {
       break;
     default:
       info.layout = "virtual";
-      check_virtual_sources(info, creation.get());
+      stored_bytes = check_virtual_sources(info, creation.get());
       break;
   }
+  check_extent(info, info.rows * info.row_bytes(), stored_bytes);
 }
 
 }  // namespace
@@ -216,6 +259,37 @@ PartInfo describe_part(const std::string& file, const std::string& path) {
   describe_shape(info, data_set);
   describe_storage(info, data_set);
   return info;
+}
+
+namespace {
+
+void examine(const std::string& where, std::span<const PartName> parts) {
+  hdf5::rehearse(where, [parts] {
+    std::vector<std::byte> row;
+    for (const PartName& part : parts) {
+      const PartInfo info = describe_part(part.file, part.path);
+      if (info.slab_rows * info.row_bytes() > kExaminedSlab) continue;
+      row.resize(static_cast<std::size_t>(info.row_bytes()));
+      PartReader(info).read_raw(0, 1, row.data());
+    }
+  });
+}
+
+}  // namespace
+
+void examine_parts(std::span<const PartName> parts) {
+  for (std::size_t first = 0; first < parts.size(); first += kExaminedAtOnce) {
+    const auto some = parts.subspan(first, std::min(kExaminedAtOnce, parts.size() - first));
+    try {
+      examine("one of the files", some);
+    } catch (const DataError&) {
+      // Which one a dead child was at, only another child can say.
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        examine(hdf5::data_set_name(some[i].file, some[i].path), some.subspan(i, 1));
+      }
+      throw;
+    }
+  }
 }
 
 PartReader::PartReader(const PartInfo& info) : info_(info) {

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/descriptor.h"
 #include "data/hdf5.h"
+#include "data/spec.h"
 #include "data/stored_type.h"
 
 namespace elbow {
@@ -37,9 +39,14 @@ struct PartInfo {
 };
 
 // What lies in a file under a path. Throws DataError naming both when that is no numeric data set
-// of at least one row, when a filter is missing, when the values lie in other files than HDF5's,
-// or when the file is too short for them.
+// of at least one row, when a filter is missing or comes twice, when the values lie in other files
+// than HDF5's, when the file is too short for them, or when there are more of them than a file of
+// its size can hold: memory and time that a part may take are bounded by the size of its file.
 PartInfo describe_part(const std::string& file, const std::string& path);
+
+// Describes these parts, and reads the first row of each, in a child process: before this process
+// does, since they may be a stranger's (hdf5::rehearse). Throws DataError.
+void examine_parts(std::span<const PartName> parts);
 
 // Reads rows of one part. Not thread-safe.
 class PartReader {

@@ -4,6 +4,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/temporary_files.h"
 
 namespace elbow {
@@ -75,16 +76,6 @@ hdf5::Handle text_type(const std::string& where) {
   return type;
 }
 
-// What cannot be written is no fault of the data that are read.
-template <typename Action>
-void as_output(Action action) {
-  try {
-    action();
-  } catch (const DataError& error) {
-    throw Error(error.what());
-  }
-}
-
 }  // namespace
 
 std::int64_t RowColumn::row_bytes() const {
@@ -100,7 +91,7 @@ RowsFile::RowsFile(std::filesystem::path path, std::int64_t rows, std::vector<Ro
       columns_(std::move(columns)),
       temporary_(temporary_name(path_)) {
   try {
-    as_output([&] { open(about); });
+    errors_as<Error>([&] { open(about); });
   } catch (...) {
     discard();
     throw;
@@ -162,7 +153,7 @@ void RowsFile::append(const std::vector<std::span<const std::byte>>& values) {
       throw Error(fmt::format("{}: {} bytes of {} for {} rows", path_.string(), values[i].size(),
                               columns_[i].name, rows));
     }
-    as_output([&] { write(i, rows, values[i].data()); });
+    errors_as<Error>([&] { write(i, rows, values[i].data()); });
   }
   written_ += rows;
 }
@@ -188,7 +179,7 @@ void RowsFile::finish() {
   if (written_ != rows_) {
     throw Error(fmt::format("{}: {} of {} rows were written", path_.string(), written_, rows_));
   }
-  as_output([&] {
+  errors_as<Error>([&] {
     const auto guard = hdf5::lock();
     for (auto& data_set : data_sets_) data_set.close("write a column", path_.string());
     data_sets_.clear();

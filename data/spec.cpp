@@ -42,7 +42,10 @@ PartName parse_spec(const std::string& spec) {
       fmt::format("'{}' names no data set; write FILE:/path, as in data.h5:/train/images", spec);
   std::error_code ignored;
   if (std::filesystem::is_regular_file(spec, ignored)) {
-    std::vector<std::string> there = hdf5::list_data_sets(hdf5::open_file(spec), true, 8);
+    std::vector<std::string> there;
+    const auto list = [&] { there = hdf5::list_data_sets(hdf5::open_file(spec), true, 8); };
+    hdf5::rehearse(spec, list);
+    list();
     if (!there.empty()) message += fmt::format("; {} holds {}", spec, join(there, ", "));
   }
   throw DataError(message);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/input_file.h"
 
 namespace elbow {
 namespace {
@@ -49,12 +50,12 @@ std::int64_t bytes_to_keep(const std::filesystem::path& path,
 
 MetricsFile::MetricsFile(std::filesystem::path path, const std::optional<MetricsCut>& cut,
                          const AtomicWrite& write)
-    : path_(std::move(path)), size_(bytes_to_keep(path_, cut)) {
-  try {
+    : path_(std::move(path)) {
+  errors_as<CheckpointError>([&] {
+    if (std::filesystem::exists(path_)) InputFile(path_);  // not a pipe without an end
+    size_ = bytes_to_keep(path_, cut);
     make(size_, write);
-  } catch (const Error& error) {
-    throw CheckpointError(error.what());
-  }
+  });
 }
 
 // The file is opened before it has its name, so that a job that has lost the run directory appends

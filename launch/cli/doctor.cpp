@@ -6,13 +6,13 @@
 #include <ATen/Version.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
-#include <hdf5.h>
 #include <torch/version.h>
 
 #include "base/error.h"
 #include "base/print.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "data/hdf5.h"
 #include "launch/cli/commands.h"
 #include "launch/cli/configuration.h"
 #include "launch/cli/host_probes.h"
@@ -29,7 +29,7 @@ namespace elbow {
 namespace {
 
 Finding probe_hdf5() {
-  Finding finding{"HDF5", hdf5_library(), "", false};
+  Finding finding{"HDF5", hdf5::version(), "", false};
   const std::string built_for =
       fmt::format("{}.{}.{}", H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE);
   // HDF5 itself ends a program that was compiled against another release.

@@ -5,8 +5,6 @@
 
 #include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
-#include <fmt/format.h>
-#include <hdf5.h>
 #include <mpi.h>
 #include <torch/version.h>
 
@@ -14,6 +12,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "data/hdf5.h"
 
 namespace elbow {
 namespace {
@@ -52,14 +51,6 @@ std::string mpi_library() {
   return split(text.data(), ',').front();
 }
 
-std::string hdf5_library() {
-  unsigned major = 0;
-  unsigned minor = 0;
-  unsigned release = 0;
-  H5get_libversion(&major, &minor, &release);
-  return fmt::format("{}.{}.{}", major, minor, release);
-}
-
 bool is_gpu_build() { return at::detail::getCUDAHooks().hasCUDART(); }
 
 void require_gpu_build() {
@@ -74,7 +65,7 @@ Facts program_facts() {
           {"commit", kCommit},
           {"libtorch", TORCH_VERSION},
           {"mpi", mpi_library()},
-          {"hdf5", hdf5_library()},
+          {"hdf5", hdf5::version()},
           // Kernels for other instructions round differently.
           {"kernels", at::get_cpu_capability()}};
 }

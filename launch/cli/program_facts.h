@@ -10,7 +10,6 @@
 namespace elbow {
 
 std::string mpi_library();   // "Open MPI v4.1.4"; allowed before MPI is initialised
-std::string hdf5_library();  // "1.10.8", the one that is loaded
 
 bool is_gpu_build();       // whether LibTorch's CUDA part and NCCL are linked
 void require_gpu_build();  // throws ConfigError that says how to make one

@@ -29,6 +29,21 @@ TEST(JsonInput, DepthIsLimited) {
   }
 }
 
+// Each name is looked for among all before it: a megabyte of them would take minutes.
+TEST(JsonInput, NamesOfAnObjectAreLimited) {
+  const auto object_of = [](int names) {
+    std::string text = "{";
+    for (int i = 0; i < names; ++i) text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":0";
+    return text + "}";
+  };
+  EXPECT_EQ(parse_json(object_of(20000)).size(), 20000u);
+  EXPECT_THAT(message_of([&] { parse_json(object_of(20001)); }), HasSubstr("too many names"));
+  const auto two = "[" + object_of(15000) + "," + object_of(15000) + "]";
+  EXPECT_EQ(parse_json(two).size(), 2u);
+  EXPECT_THAT(message_of([&] { parse_json("{\"a\":" + object_of(30000) + "}"); }),
+              HasSubstr("too many names"));
+}
+
 TEST(JsonInput, RefusesWhatIsNoObjectAndNamesTheFile) {
   const TemporaryFolder folder;
   const auto file = folder / "some.json";

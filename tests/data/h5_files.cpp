@@ -22,7 +22,9 @@ hid_t creation_list(const Storage& storage) {
     must(H5Pset_chunk(list, static_cast<int>(storage.chunk.size()), storage.chunk.data()));
   }
   if (storage.shuffle) must(H5Pset_shuffle(list));
-  if (storage.gzip > 0) must(H5Pset_deflate(list, static_cast<unsigned>(storage.gzip)));
+  for (int i = 0; storage.gzip > 0 && i < storage.gzip_times; ++i) {
+    must(H5Pset_deflate(list, static_cast<unsigned>(storage.gzip)));
+  }
   if (storage.fletcher32) must(H5Pset_fletcher32(list));
   return list;
 }
@@ -55,7 +57,9 @@ void write_h5(const std::string& file, const std::string& path, const std::vecto
               hid_t stored_type, hid_t memory_type, const void* values, const Storage& storage) {
   const auto held = hdf5::lock();
   const hid_t opened = open_or_create(file, storage);
-  const hid_t space = must(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr));
+  const std::vector<hsize_t> most(shape.size(), H5S_UNLIMITED);
+  const hid_t space = must(H5Screate_simple(static_cast<int>(shape.size()), shape.data(),
+                                            storage.unlimited ? most.data() : nullptr));
   const hid_t links = must(H5Pcreate(H5P_LINK_CREATE));
   must(H5Pset_create_intermediate_group(links, 1));
   const hid_t creation = creation_list(storage);

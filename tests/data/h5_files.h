@@ -25,7 +25,9 @@ class TemporaryFolder : public elbow::TemporaryFolder {
 // How a data set is to be stored.
 struct Storage {
   std::vector<hsize_t> chunk = {};  // empty: contiguous
+  bool unlimited = false;           // may grow along every axis, as far as its chunks need it
   int gzip = 0;                     // level, 0 for none
+  int gzip_times = 1;               // how often that filter is applied
   bool shuffle = false;
   bool fletcher32 = false;
   bool compact = false;

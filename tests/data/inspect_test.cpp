@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/child_process.h"
 #include "tests/data/h5_files.h"
 
 namespace elbow {
@@ -119,6 +120,21 @@ TEST(Verdict, HostileOnesAreNamedWithARemedy) {
 
   EXPECT_THAT(inspect(folder / "a.h5:/huge", quick()),
               AllOf(HasSubstr("HOSTILE LAYOUT"), HasSubstr("h5repack")));
+}
+
+// Rows of 4 MiB, a few kilobytes of zeros in the file: not 64 of them at a time as doubles (2 GiB).
+TEST(Inspect, LargeRowsNeedLittleMemory) {
+  const TemporaryFolder folder;
+  const std::vector<std::uint8_t> zeros(std::size_t{64} << 22);
+  test::write_h5(folder / "a.h5", "/x", {64, 1 << 22}, H5T_STD_U8LE, H5T_NATIVE_UINT8, zeros.data(),
+                 {.chunk = {1, 1 << 22}, .gzip = 1});
+  InspectOptions options = quick();
+  options.cache.bytes = 1 << 20;
+  ChildLimits limits;
+  limits.memory = std::int64_t{384} << 20;
+  const ChildEnd end = run_in_child([&] { inspect(folder / "a.h5:/x", options); }, limits);
+  EXPECT_EQ(end.error, "");
+  EXPECT_EQ(end.death, "");
 }
 
 TEST(Inspect, BadInputsAreErrors) {

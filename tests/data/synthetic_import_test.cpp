@@ -392,7 +392,7 @@ TEST_F(SyntheticImportTest, BadInput) {
   EXPECT_THAT(refusal<ConfigError>(import), HasSubstr("cannot name a group"));
   import = job();
   import.output = folder_.path() / "no" / "folder.h5";
-  EXPECT_THAT(refusal<DataError>(import), HasSubstr("folder.h5"));
+  EXPECT_THAT(refusal<Error>(import), HasSubstr("folder.h5"));
   std::ofstream(folder_ / "cars.h5") << "precious";
   EXPECT_THAT(refusal<DataError>(job()), HasSubstr("not an HDF5 file"));
   EXPECT_EQ(bytes(), "precious");

@@ -152,6 +152,19 @@ json.dump(model, open("r/model.json", "w"))'
 expect 0 "$elbow" evaluate r --data d.h5:/train/images
 expect 3 "$elbow" evaluate r --data b.h5:/train/images
 
+# Pipes and devices have no end, and may have no beginning: named, they are refused rather than waited for.
+mkfifo pipe
+for file in pipe /dev/zero; do
+  expect 3 timeout -k 1 60 "$elbow" data inspect $file
+  says "$file: not a regular file"
+  expect 3 timeout -k 1 60 "${train[@]}" --run odd --data.train $file:/x
+  expect 3 timeout -k 1 60 "$elbow" data import idx --images $file --output odd.h5
+  expect 2 timeout -k 1 60 "$elbow" train --config $file --run odd
+  rm -f r/parameters.safetensors && ln -s "$(realpath $file)" r/parameters.safetensors
+  expect 4 timeout -k 1 60 "$elbow" sample r
+  says "not a regular file"
+done
+rm r/parameters.safetensors
 printf 'garbage' >r/parameters.safetensors
 expect 4 "$elbow" evaluate r --data d.h5:/train/images
 says "parameters.safetensors"
@@ -204,12 +217,26 @@ expect 2 "$elbow" slurm --before "echo $evil" train --config c.toml --run q
 clean
 says "leave control characters out of"
 
-# A full disk: the run fails with a message that names the file, and leaves nothing half-written.
-if mkdir small && mount -t tmpfs -o size=64k none small 2>/dev/null; then
+# A full disk has one exit code, whatever was to be written, names the file and leaves nothing half-written.
+expect 1 sh -c '"$1" data inspect d.h5 >/dev/full' sh "$elbow"
+says "standard output"
+full_disk() {
+  local size=$1
+  shift
+  mkdir -p small
+  mount -t tmpfs -o size="$size" none small
   status=0
-  "${train[@]}" --run small/r --model.widths 400 >output 2>&1 || status=$?
+  "$@" >output 2>&1 </dev/null || status=$?
   umount small
-  [[ $status == 1 || $status == 4 ]] || fail "exit code $status on a full disk"
+  [[ $status == 1 ]] || fail "exit code $status on a full disk: $*"
   says "No space left on device"
+}
+if mkdir -p small && mount -t tmpfs -o size=64k none small 2>/dev/null; then
+  umount small
+  expect 0 "${train[@]}" --run whole
+  full_disk 64k "${train[@]}" --run small/r --model.widths 400
+  full_disk 4k "$elbow" sample whole --count 200 --output small/s.h5
+  full_disk 4k "$elbow" data import idx --images images --output small/d.h5
+  full_disk 4k "$elbow" encode whole --data d.h5:/train/images --output small/codes.h5
 fi
 finish

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <sstream>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/input_file.h"
 #include "base/log.h"
 
 namespace elbow {
@@ -93,14 +93,17 @@ Manifest read_manifest(const fs::path& path) {
 
 std::string hash_of_file(const fs::path& path) {
   require_readable(path);
-  std::ifstream file(path, std::ios::binary);
-  std::vector<char> buffer(1 << 20);
+  const InputFile file = errors_as<CheckpointError>([&] { return InputFile(path); });
+  std::vector<std::byte> buffer(1 << 20);
   Hash hash;
-  while (file) {
-    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    hash.add(std::string_view(buffer.data(), static_cast<std::size_t>(file.gcount())));
+  std::uint64_t left = file.size();
+  for (std::uint64_t offset = 0; left > 0;) {
+    const auto piece = std::span(buffer).first(std::min<std::uint64_t>(left, buffer.size()));
+    errors_as<CheckpointError>([&] { file.read(offset, piece); });
+    hash.add(piece);
+    offset += piece.size();
+    left -= piece.size();
   }
-  if (!file.eof()) refuse(path, "it cannot be read");
   return hash.hex();
 }
 

@@ -23,6 +23,10 @@ constexpr std::size_t kLargestRecord = 16 << 20;
 bool prepare_folder(const fs::path& root) {
   std::error_code error;
   const bool created = fs::create_directories(root, error);
+  if (error == std::errc::no_space_on_device) {
+    throw Error(
+        fmt::format("cannot make the run directory {}: {}", root.string(), error.message()));
+  }
   if (error || !fs::is_directory(root)) {
     throw CheckpointError(fmt::format("cannot make the run directory {}: {}", root.string(),
                                       error ? error.message() : "something else has this name"));

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/json_input.h"
 #include "trainer/model/conditioning.h"
 
@@ -92,10 +93,8 @@ RunMetrics read_run_metrics(const fs::path& path) {
   std::error_code error;
   const auto status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) return {};
-  const auto size = fs::is_regular_file(status) ? fs::file_size(path, error) : 0;
-  std::ifstream file;
-  // Not a pipe, whose opening would wait for a writer.
-  if (fs::is_regular_file(status) && !error) file.open(path, std::ios::binary);
+  const auto size = errors_as<CheckpointError>([&] { return InputFile(path).size(); });
+  std::ifstream file(path, std::ios::binary);
   if (!file.is_open()) throw CheckpointError(fmt::format("{} cannot be read", path.string()));
   std::string line;
   if (size > kLongestEnd) {

@@ -1,11 +1,14 @@
 #include "trainer/run/safetensors.h"
 
-#include <fstream>
+#include <array>
+#include <cstddef>
+#include <span>
 
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/json_input.h"
 #include "base/text.h"
 
@@ -105,12 +108,17 @@ std::map<std::string, Entry> parse_header(const std::filesystem::path& path,
                                           const std::string& text, std::uint64_t available) {
   std::map<std::string, Entry> entries;
   try {
-    const Json header = Json::parse(text);
+    const Json header = parse_json(text);
+    if (!header.is_object()) refuse(path, "its header is no JSON object");
     for (const auto& [name, json] : header.items()) {
       if (name != "__metadata__") entries[name] = parse_entry(path, name, json, available);
     }
   } catch (const Json::exception& error) {
     refuse(path, json_problem(error));
+  } catch (const CheckpointError&) {
+    throw;
+  } catch (const std::exception& error) {
+    refuse(path, error.what());
   }
   std::map<std::uint64_t, std::uint64_t> extents;
   for (const auto& [name, entry] : entries) {
@@ -127,9 +135,11 @@ std::map<std::string, Entry> parse_header(const std::filesystem::path& path,
   return entries;
 }
 
-std::uint64_t little_endian(const char (&bytes)[8]) {
+std::uint64_t little_endian(const std::array<std::byte, 8>& bytes) {
   std::uint64_t value = 0;
-  for (int i = 7; i >= 0; --i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  for (std::size_t i = bytes.size(); i > 0; --i) {
+    value = value << 8 | std::to_integer<std::uint64_t>(bytes[i - 1]);
+  }
   return value;
 }
 
@@ -157,32 +167,28 @@ void save_safetensors(const std::filesystem::path& path, const NamedTensors& ten
 }
 
 NamedTensors load_safetensors(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) {
-    throw CheckpointError(fmt::format("cannot read {}: {}", path.string(), errno_text(errno)));
-  }
-  const auto size = static_cast<std::uint64_t>(file.tellg());
-  file.seekg(0);
-  char length[8];
-  if (size < sizeof length || !file.read(length, sizeof length)) refuse(path, "it is too short");
-  const std::uint64_t header_size = little_endian(length);
-  if (header_size > kLargestHeader || header_size > size - sizeof length) {
-    refuse(path, "its header is longer than allowed");
-  }
-  std::string header(header_size, '\0');
-  if (!file.read(header.data(), static_cast<std::streamsize>(header_size))) {
-    refuse(path, "its header cannot be read");
-  }
-  const auto values_begin = sizeof length + header_size;
-  NamedTensors tensors;
-  for (const auto& [name, entry] : parse_header(path, header, size - values_begin)) {
-    torch::Tensor tensor = torch::empty(entry.shape, entry.type);
-    file.seekg(static_cast<std::streamoff>(values_begin + entry.begin));
-    file.read(static_cast<char*>(tensor.data_ptr()), static_cast<std::streamsize>(tensor.nbytes()));
-    if (!file) refuse(path, fmt::format("the values of '{}' cannot be read", name));
-    tensors.emplace(name, std::move(tensor));
-  }
-  return tensors;
+  return errors_as<CheckpointError>([&] {
+    const InputFile file(path);
+    const std::uint64_t size = file.size();
+    std::array<std::byte, 8> length{};
+    if (size < length.size()) refuse(path, "it is too short");
+    file.read(0, length);
+    const std::uint64_t header_size = little_endian(length);
+    if (header_size > kLargestHeader || header_size > size - length.size()) {
+      refuse(path, "its header is longer than allowed");
+    }
+    std::string header(header_size, '\0');
+    file.read(length.size(), std::as_writable_bytes(std::span(header)));
+    const auto values_begin = length.size() + header_size;
+    NamedTensors tensors;
+    for (const auto& [name, entry] : parse_header(path, header, size - values_begin)) {
+      torch::Tensor tensor = torch::empty(entry.shape, entry.type);
+      file.read(values_begin + entry.begin,
+                std::span(static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()));
+      tensors.emplace(name, std::move(tensor));
+    }
+    return tensors;
+  });
 }
 
 void assign(const NamedTensors& targets, const NamedTensors& stored,

@@ -6,22 +6,12 @@
 
 #include <unistd.h>
 
+#include "base/input_file.h"
 #include "base/json_input.h"
 
 namespace elbow {
-namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json read_object(const std::filesystem::path& path, std::size_t limit) {
-  try {
-    return read_json_object(path, limit);
-  } catch (const Error& error) {
-    throw CheckpointError(error.what());
-  }
-}
-
-}  // namespace
 
 void require_readable(const std::filesystem::path& path) {
   if (::access(path.c_str(), R_OK) == 0 || errno != EACCES) return;
@@ -31,7 +21,7 @@ void require_readable(const std::filesystem::path& path) {
 
 Json read_versioned_json(const std::filesystem::path& path, std::size_t limit, int version) {
   require_readable(path);
-  Json json = read_object(path, limit);
+  Json json = errors_as<CheckpointError>([&] { return read_json_object(path, limit); });
   const auto found = json.find("format_version");
   if (found == json.end() || !found->is_number_integer()) {
     throw CheckpointError(fmt::format("{} is damaged: it has no format version", path.string()));
