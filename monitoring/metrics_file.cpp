@@ -52,7 +52,7 @@ MetricsFile::MetricsFile(std::filesystem::path path, const std::optional<Metrics
                          const AtomicWrite& write)
     : path_(std::move(path)) {
   errors_as<CheckpointError>([&] {
-    if (std::filesystem::exists(path_)) InputFile(path_);  // not a pipe without an end
+    if (std::filesystem::exists(path_)) InputFile{path_};  // not a pipe without an end
     size_ = bytes_to_keep(path_, cut);
     make(size_, write);
   });

@@ -294,10 +294,9 @@ void Lease::write(const fs::path& path, const std::function<void(NewFile&)>& con
   publish(temporary, path, is_stale());
 }
 
-// Under a name of this lease alone: processes of two hosts may have the same number.
 fs::path Lease::make_temporary(const fs::path& path,
                                const std::function<void(NewFile&)>& content) const {
-  fs::path temporary = path.string() + fmt::format("{}{}", kTemporary, generation_);
+  fs::path temporary = temporary_name(path);
   NewFile file(temporary, path);
   content(file);
   file.finish();
