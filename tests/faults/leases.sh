@@ -81,7 +81,7 @@ exact run reference
 # second waits, takes over, and goes on. Then the first comes to again, with a lease in its hand.
 rm -rf run hit
 pace=250 start_job 2 run -x FAULT_NO_LOCKS=1 -x FAULT_RANK=0 -x FAULT_KIND=stop -x FAULT_AT=2 \
-  -x FAULT_CALL="rename lease.json.tmp-1" -x FAULT_HIT="$PWD/hit"
+  -x FAULT_CALL="rename lease.json.tmp-" -x FAULT_HIT="$PWD/hit"
 first=$job
 wait_until "a renewal" test -e hit
 test -e run/checkpoints/step-00000006 || fail "no checkpoint before the first renewal"

@@ -4,7 +4,7 @@
  *   FAULT_UNDER=FOLDER   absolute, without links; nothing happens without it
  *   FAULT_RANK=R         only in this rank of an MPI job; every process when it is missing
  *   FAULT_AT=N           the call that fails, counted from 1
- *   FAULT_CALL="CALL PATH"   only such calls count, as FAULT_LIST names them
+ *   FAULT_CALL="CALL PATH"   only calls count that FAULT_LIST would name so, or so and more
  *   FAULT_KIND=...       kill-before, kill-after: SIGKILL before or after the call
  *                        half: SIGKILL after half of the bytes of a write
  *                        stop: SIGSTOP before the call
@@ -147,7 +147,7 @@ static enum Verdict judge(const char* call, const char* path, int grows) {
   const char* below = path + settings.under_length;
   if (*below == '/') ++below;
   snprintf(line, sizeof line, "%s %s", call, *below != '\0' ? below : ".");
-  if (settings.call != NULL && strcmp(settings.call, line) != 0) return GO;
+  if (settings.call != NULL && strncmp(settings.call, line, strlen(settings.call)) != 0) return GO;
   pthread_mutex_lock(&mutex);
   const long mine = ++calls;
   snprintf(line, sizeof line, "%ld %s %s\n", mine, call, *below != '\0' ? below : ".");

@@ -36,16 +36,14 @@ bool is_plain_name(const std::string& name) {
 
 // The manifest without its own hash; equal text for equal content.
 Json to_json(const Manifest& manifest) {
+  const auto object = [](const Json& json) { return json.is_null() ? Json::object() : json; };
   Json files = Json::object();
   for (const StoredFile& file : manifest.files) {
     files[file.name] = {{"size", file.size}, {"xxh3_128", file.hash}};
   }
-  return {{"format_version", kFormatVersion},
-          {"step", manifest.step},
-          {"generation", manifest.generation},
-          {"files", std::move(files)},
-          {"record", manifest.record},
-          {"about", manifest.about},
+  return {{"format_version", kFormatVersion},       {"step", manifest.step},
+          {"generation", manifest.generation},      {"files", std::move(files)},
+          {"record", object(manifest.record)},      {"about", object(manifest.about)},
           {"configuration", manifest.configuration}};
 }
 

@@ -180,7 +180,7 @@ TEST_F(Checkpoints, OfAStrangerReachNothingOutside) {
   fs::remove_all(root_);
   save(1);
   forge(1, "\"size\": ", "\"size\": -");
-  EXPECT_THAT(problem_of(1), HasSubstr("impossible size"));
+  EXPECT_THAT(problem_of(1), HasSubstr("size' is no whole number from 0 on"));
   fs::remove_all(root_);
   save(1);
   forge(1, "\"step\": 1", "\"step\": 7");

@@ -137,7 +137,7 @@ TEST_F(Safetensors, MissingFileIsNamed) {
     load_safetensors(folder_ / "absent.safetensors");
     FAIL() << "it was loaded";
   } catch (const CheckpointError& error) {
-    EXPECT_NE(std::string(error.what()).find("absent.safetensors: No such file"), std::string::npos)
+    EXPECT_NE(std::string(error.what()).find("absent.safetensors: no such file"), std::string::npos)
         << error.what();
   }
 }

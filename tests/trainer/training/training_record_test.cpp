@@ -44,7 +44,7 @@ TEST(TrainingRecord, KeepsWhetherALikelihoodIsOfXGivenC) {
   figures.given_c = true;
   const auto json = to_json(record_with_best(figures));
   EXPECT_FALSE(json["best"].contains("log_likelihood"));
-  const auto best = training_record_from_json(json).best;
+  const auto best = training_record_from_json(json, "m").best;
   EXPECT_TRUE(best->figures.given_c);
   EXPECT_EQ(best->figures.log_likelihood, -12.5);
 }
