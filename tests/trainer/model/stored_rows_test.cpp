@@ -22,8 +22,9 @@ class StoredRowsTest : public testing::Test {
     for (std::size_t i = 0; i < values.size(); ++i) {
       values[i] = static_cast<float>(value(std::fmod(static_cast<double>(i) * 0.618034, 1.0)));
     }
-    test::write_h5(file_, name, {rows, 4, 4}, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, values.data());
-    return DataSet::open({file_ + ":" + name});
+    test::write_h5(file_of(name), name, {rows, 4, 4}, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,
+                   values.data());
+    return DataSet::open({file_of(name) + ":" + name});
   }
 
   DataSet bytes(const std::string& name, int levels) {
@@ -31,8 +32,8 @@ class StoredRowsTest : public testing::Test {
     for (std::size_t i = 0; i < values.size(); ++i) {
       values[i] = static_cast<std::uint8_t>(i * 7 % static_cast<std::size_t>(levels));
     }
-    test::write_h5(file_, name, {200, 4, 4}, H5T_STD_U8LE, H5T_NATIVE_UINT8, values.data());
-    return DataSet::open({file_ + ":" + name});
+    test::write_h5(file_of(name), name, {200, 4, 4}, H5T_STD_U8LE, H5T_NATIVE_UINT8, values.data());
+    return DataSet::open({file_of(name) + ":" + name});
   }
 
   static StoredRows rows_of(const DataSet& data) {
@@ -54,8 +55,10 @@ class StoredRowsTest : public testing::Test {
     require_same_scale(data, rows_of(trained), Mismatch::kWarn);  // the remedy
   }
 
+  // One for each data set: what is open must not change.
+  std::string file_of(const std::string& name) const { return folder_ / (name.substr(1) + ".h5"); }
+
   TemporaryFolder folder_;
-  std::string file_ = folder_ / "data.h5";
 };
 
 TEST_F(StoredRowsTest, KnowRangeAndWhite) {
