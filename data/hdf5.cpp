@@ -17,7 +17,7 @@ namespace elbow::hdf5 {
 namespace {
 
 constexpr int kDeepestGroup = 32;
-constexpr std::size_t kMostLinks = 100000;
+constexpr std::size_t kMostLinks = 20000;
 constexpr std::size_t kNamesInMessage = 8;
 
 std::recursive_mutex& the_mutex() {

@@ -112,12 +112,14 @@ void describe_filters(PartInfo& info, hid_t creation) {
 
 // Before anything of that size is allocated or read. What was never written takes no room in a
 // file, whatever its shape says, and reads as fill values.
-void check_extent(const PartInfo& info, std::int64_t bytes, std::int64_t stored_bytes) {
+void check_extent(const PartInfo& info, const std::string& what,
+                  std::span<const std::int64_t> shape, std::int64_t bytes,
+                  std::int64_t stored_bytes) {
   if (bytes / kBestRatio <= stored_bytes) return;
   throw DataError(fmt::format(
-      "{} has the shape {}, that is {} of values, more than a file of {} can hold however well it "
-      "is packed: its rows were never written, or the file is damaged",
-      info.name(), shape_text(info.shape()), human_bytes(static_cast<double>(bytes)),
+      "{} has {} {}, that is {} of values, more than a file of {} can hold however well it is "
+      "packed: its rows were never written, or the file is damaged",
+      info.name(), what, shape_text(shape), human_bytes(static_cast<double>(bytes)),
       human_bytes(static_cast<double>(stored_bytes))));
 }
 
@@ -128,7 +130,8 @@ void describe_chunks(PartInfo& info, hid_t creation) {
   info.chunk.assign(chunk.begin(), chunk.end());
   std::int64_t chunk_bytes = static_cast<std::int64_t>(info.stored.bytes);
   for (const std::int64_t extent : info.chunk) chunk_bytes = multiply(chunk_bytes, extent, info);
-  check_extent(info, chunk_bytes, info.file_bytes);  // the library unpacks chunks whole
+  // The library unpacks chunks whole.
+  check_extent(info, "chunks of", info.chunk, chunk_bytes, info.file_bytes);
   info.slab_rows = std::min(info.chunk.front(), info.rows);
   const std::int64_t slab = multiply(info.slab_rows, info.row_bytes(), info);
   if (slab > kLargestSlab) {
@@ -224,7 +227,7 @@ void describe_storage(PartInfo& info, const hdf5::Handle& data_set) {
       stored_bytes = check_virtual_sources(info, creation.get());
       break;
   }
-  check_extent(info, info.rows * info.row_bytes(), stored_bytes);
+  check_extent(info, "the shape", info.shape(), info.rows * info.row_bytes(), stored_bytes);
 }
 
 }  // namespace
@@ -281,8 +284,9 @@ void examine_parts(std::span<const PartName> parts) {
   for (std::size_t first = 0; first < parts.size(); first += kExaminedAtOnce) {
     const auto some = parts.subspan(first, std::min(kExaminedAtOnce, parts.size() - first));
     try {
-      examine("one of the files", some);
+      examine(hdf5::data_set_name(some[0].file, some[0].path), some);
     } catch (const DataError&) {
+      if (some.size() == 1) throw;
       // Which one a dead child was at, only another child can say.
       for (std::size_t i = 0; i < some.size(); ++i) {
         examine(hdf5::data_set_name(some[i].file, some[i].path), some.subspan(i, 1));

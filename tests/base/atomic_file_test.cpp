@@ -172,7 +172,7 @@ TEST(ReadFile, SaysWhenItMayNot) {
   ASSERT_EQ(::chmod(folder.path().c_str(), 0755), 0);
   const Unprivileged nobody;
   EXPECT_THAT(message_of([&] { read_file(folder / "secret", kLimit); }),
-              HasSubstr("Permission denied"));
+              HasSubstr("no permission to read it"));
 }
 
 }  // namespace
