@@ -109,11 +109,11 @@ done
 [[ $(weights long-constant) == "$(weights grown-constant)" ]] || fail "an extended run ends with other bits"
 
 # So is one that ended early, with more patience.
-expect 0 "$elbow" train --config long.toml --run impatient --training.epochs 40 --evaluation.patience 1 \
+expect 0 "$elbow" train --config long.toml --run impatient --training.epochs 8 --evaluation.patience 1 \
   --optimizer.rate 0.2
 says "finished: no better validation for a while"
 before=$(newest impatient)
-expect 0 "$elbow" train --run impatient --training.epochs 41
+expect 0 "$elbow" train --run impatient --training.epochs 9
 says "raise --evaluation.patience"
 expect 0 "$elbow" train --run impatient --evaluation.patience 4
 [[ $(newest impatient) > $before ]] || fail "more patience does not extend the run"

@@ -37,6 +37,13 @@ CheckpointWriter::CheckpointWriter(Communicator& comm, std::filesystem::path che
 
 CheckpointWriter::~CheckpointWriter() {
   if (thread_.joinable()) thread_.join();
+  if (in_the_making()) remove_staged();  // an error has ended the job
+}
+
+void CheckpointWriter::remove_staged() const {
+  if (comm_.rank() != 0) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(staging_folder(checkpoints_, manifest_.step, generation_), ignored);
 }
 
 void CheckpointWriter::begin(Manifest manifest, std::vector<StateFile> files) {
@@ -111,10 +118,7 @@ void CheckpointWriter::prune() {
 CheckpointOutcome CheckpointWriter::end_phase(const std::string& problem) {
   CheckpointOutcome outcome{manifest_.step, 0, problem};
   for (const StoredFile& file : manifest_.files) outcome.bytes += file.size;
-  if (!problem.empty() && comm_.rank() == 0) {
-    std::error_code ignored;
-    std::filesystem::remove_all(staging_folder(checkpoints_, manifest_.step, generation_), ignored);
-  }
+  if (!problem.empty()) remove_staged();
   staged_.clear();
   problem_.clear();
   phase_ = Phase::kNone;

@@ -67,6 +67,7 @@ class CheckpointWriter {
   void wait_idle();
   void publish();
   void prune();
+  void remove_staged() const;  // rank 0
   CheckpointOutcome end_phase(const std::string& problem);
 
   Communicator& comm_;
