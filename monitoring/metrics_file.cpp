@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <utility>
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -53,8 +54,7 @@ MetricsFile::MetricsFile(std::filesystem::path path, const std::optional<Metrics
     : path_(std::move(path)) {
   errors_as<CheckpointError>([&] {
     if (std::filesystem::exists(path_)) InputFile{path_};  // not a pipe without an end
-    size_ = bytes_to_keep(path_, cut);
-    make(size_, write);
+    make(bytes_to_keep(path_, cut), write);
   });
 }
 
@@ -70,34 +70,43 @@ void MetricsFile::make(std::int64_t bytes, const AtomicWrite& write) {
       file.write({buffer.data(), static_cast<std::size_t>(size)});
       left -= size;
     }
-    file_ = Descriptor(::open(file.path().c_str(), O_RDWR | O_APPEND | O_CLOEXEC));
+    file_ = Descriptor(::open(file.path().c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
     if (!file_.valid()) fail("open", errno);
   });
 }
 
 void MetricsFile::append(const MetricsFields& figures, const MetricsFields& time) {
-  if (!file_.valid()) return;
   Json object = to_json(figures);
   object["time"] = to_json(time);
-  const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  std::size_t done = 0;
-  while (done < line.size()) {
-    const ssize_t written = ::write(file_.get(), line.data() + done, line.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail("write", errno);
-    done += static_cast<std::size_t>(written);
+  const std::lock_guard held(mutex_);
+  pending_ += object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  try {
+    write_pending();
+    failing_ = false;
+  } catch (const Error&) {
+    if (!std::exchange(failing_, true)) throw;
   }
-  size_ += static_cast<std::int64_t>(line.size());
 }
 
-void MetricsFile::fail(const std::string& what, int error_number) {
-  std::string message =
-      fmt::format("cannot {} {}: {}", what, path_.string(), errno_text(error_number));
-  if (what == "write" && ::ftruncate(file_.get(), size_) != 0) {
-    message += "; its last line is cut short";
+void MetricsFile::flush() {
+  {
+    const std::lock_guard held(mutex_);
+    write_pending();
   }
-  file_.reset();
-  throw CheckpointError(message);
+  if (::fsync(file_.get()) != 0) fail("flush", errno);
+}
+
+void MetricsFile::write_pending() {
+  while (!pending_.empty()) {
+    const ssize_t written = ::write(file_.get(), pending_.data(), pending_.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("write", errno);
+    pending_.erase(0, static_cast<std::size_t>(written));
+  }
+}
+
+void MetricsFile::fail(const std::string& what, int error_number) const {
+  throw Error(fmt::format("cannot {} {}: {}", what, path_.string(), errno_text(error_number)));
 }
 
 }  // namespace elbow

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -29,7 +30,7 @@ struct MetricsCut {
 //   {"step":10,"epoch":1,"elbo":-102.25,"time":{"seconds":1.5,"ranks":2}}
 // in the order given. Doubles are written so that they read back as the same bits. What depends on
 // the clock, the hosts or the number of ranks goes under `time`, so that the rest of two equal runs
-// is equal byte for byte. Used by one thread.
+// is equal byte for byte. One thread appends.
 class MetricsFile {
  public:
   // Makes the file, or a new one in the place of the old one with what is kept of it: a last line
@@ -40,19 +41,24 @@ class MetricsFile {
 
   // Hands the line to the system at once and whole, so that readers of the file see whole lines.
   //
-  // The first line that cannot be written (a full disk) throws CheckpointError naming the file, and
-  // what was written of it is taken back. From then on the file is closed and appending does
-  // nothing: whoever catches the error decides, once, whether a run is worth going on with
-  // without its metrics.
+  // What cannot be written (a full disk) is kept and written before the next line. The first such
+  // line throws Error naming the file; those after it don't, until writing has succeeded
+  // again.
   void append(const MetricsFields& figures, const MetricsFields& time);
+
+  // All lines so far are on disk; throws Error when they are not. From any thread.
+  void flush();
 
  private:
   void make(std::int64_t bytes, const AtomicWrite& write);
-  [[noreturn]] void fail(const std::string& what, int error_number);
+  void write_pending();  // needs mutex_
+  [[noreturn]] void fail(const std::string& what, int error_number) const;
 
   std::filesystem::path path_;
   Descriptor file_;
-  std::int64_t size_ = 0;  // bytes of whole lines
+  std::mutex mutex_;     // over the two below
+  std::string pending_;  // what could not be written yet
+  bool failing_ = false;
 };
 
 }  // namespace elbow

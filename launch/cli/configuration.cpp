@@ -96,7 +96,14 @@ void keep_defaults_of(const std::filesystem::path& stored, OptionTable& table) {
 Difference difference(const std::string& stored, const OptionTable& table) {
   Configuration before;
   OptionTable before_table = before.table();
-  before_table.apply_toml(stored, "the stored config.toml");
+  try {
+    before_table.apply_toml(stored, "the run's config.toml");
+  } catch (const ConfigError& error) {
+    throw CheckpointError(fmt::format(
+        "{}: it is damaged; restore it from a backup, or from the text under 'configuration' in a "
+        "checkpoint's manifest.json",
+        error.what()));
+  }
   Difference found;
   for (const Option& option : table.options()) {
     const std::string old_value = before_table.find(option.key)->value_toml();

@@ -184,6 +184,11 @@ void RunSession::begin(const Configuration& configuration, const std::string& to
   checkpoint_.reset();
 }
 
+void RunSession::require_may_save() {
+  reporter_->flush();
+  lease().require_held();
+}
+
 void RunSession::note(const ValidationReport& report, TrainingState& state) {
   reporter_->validation(report);
   if (!report.best) return;

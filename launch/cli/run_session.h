@@ -40,6 +40,9 @@ class RunSession {
              const Course& course, int ranks);
 
   Reporter& reporter() { return *reporter_; }
+  // Throws Error where lines of metrics are not on disk, which a checkpoint after them would lose,
+  // and as Lease::require_held() does. From any thread.
+  void require_may_save();
   // Writes down a validation, and the parameters when they are the best. A full disk is an error in
   // the log; a lost lease is thrown.
   void note(const ValidationReport& report, TrainingState& state);

@@ -300,7 +300,7 @@ class TrainCommand {
   // `tensors` carries the tensors of the model, wherever they are.
   TrainingEnd train_and_report(Communicator& tensors) {
     CheckpointWriter checkpoints(comm_, paths().checkpoints(), configuration_.checkpoint,
-                                 generation_, [this] { session_->lease().require_held(); });
+                                 generation_, [this] { session_->require_may_save(); });
     TrainingJob job{.comm = tensors,
                     .procedure = *procedure_,
                     .observation = model_->observation,

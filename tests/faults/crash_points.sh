@@ -84,7 +84,6 @@ after_error() {
         problem "the training did not go on: $(tail -n 1 "$folder.1")" ;;
   esac
   ((first_status < 124)) || problem "exit code $first_status"
-  if grep -q "without its metrics file" "$folder.1"; then options+=(--metrics-may-end); fi
   if ((first_status == 0)) && grep -q "could not be written" "$folder.1"; then options+=(--checkpoint-may-miss); fi
   second_run "${options[@]}"
 }

@@ -21,6 +21,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 class Metrics : public testing::Test {
  protected:
@@ -119,7 +120,7 @@ TEST_F(Metrics, DropsLinesOfTheLastStepThatHoldAKey) {
   EXPECT_EQ(text(), "{\"step\":10,\"validation\":1}\n{\"step\":20}\n");
 }
 
-TEST_F(Metrics, FullDiskIsSaidOnceAndLeavesWholeLines) {
+TEST_F(Metrics, WhatAFullDiskKeptBackIsWrittenLater) {
   put("{\"step\":1,\"time\":{}}\n");
   const std::string before = text();
   MetricsFile file(path);
@@ -128,13 +129,21 @@ TEST_F(Metrics, FullDiskIsSaidOnceAndLeavesWholeLines) {
     try {
       file.append({{"step", std::int64_t{2}}, {"elbo", -1.0}}, {});
       FAIL() << "wrote to a full disk";
-    } catch (const CheckpointError& error) {
+    } catch (const Error& error) {
       EXPECT_THAT(error.what(), AllOf(HasSubstr("cannot write"), HasSubstr(path.string())));
     }
-    EXPECT_NO_THROW(file.append({{"step", std::int64_t{3}}}, {}));
+    EXPECT_NO_THROW(file.append({{"step", std::int64_t{3}}}, {}));  // said once
+    EXPECT_THROW(file.flush(), Error);
+    EXPECT_THAT(text(), StartsWith(before));
   }
   EXPECT_NO_THROW(file.append({{"step", std::int64_t{4}}}, {}));
-  EXPECT_EQ(text(), before);
+  EXPECT_NO_THROW(file.flush());
+  EXPECT_EQ(text(), before +
+                        "{\"step\":2,\"elbo\":-1.0,\"time\":{}}\n{\"step\":3,\"time\":{}}\n"
+                        "{\"step\":4,\"time\":{}}\n");
+  // A disk that is full once more is said once more.
+  const FullDisk full(text().size());
+  EXPECT_THROW(file.append({{"step", std::int64_t{5}}}, {}), Error);
 }
 
 TEST_F(Metrics, FileThatCannotBeOpenedIsNamed) {

@@ -17,7 +17,7 @@
 
 namespace elbow {
 
-// On rank 0. A full disk ends the metrics file with a warning, not the run.
+// On rank 0. A full disk keeps lines of metrics back, with a warning.
 class Reporter {
  public:
   // `every`: how often a line of metrics is written, with means over the steps since the last.
@@ -33,6 +33,8 @@ class Reporter {
   nlohmann::ordered_json to_json() const;
   void validating();  // the line says so until the next step
   void finish();
+  // Throws Error when lines of metrics are not on disk. From any thread.
+  void flush() { metrics_.flush(); }
 
  private:
   // Since the last line of metrics.
