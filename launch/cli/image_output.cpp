@@ -18,6 +18,14 @@ torch::Tensor tensor_of(std::span<const std::int64_t> indices) {
   return torch::tensor(at::ArrayRef<std::int64_t>(indices.data(), indices.size()), torch::kLong);
 }
 
+void make_folder_of_samples(const RunPaths& paths) {
+  std::error_code error;
+  fs::create_directory(paths.samples(), error);
+  if (!error) return;
+  throw Error(fmt::format("cannot make {}: {}; choose another --output", paths.samples().string(),
+                          error.message()));
+}
+
 }  // namespace
 
 ImageOutput image_output(const UsedModel& model, const std::string& given, const char* name,
@@ -34,7 +42,7 @@ ImageOutput image_output(const UsedModel& model, const std::string& given, const
         model.run, shape_text(model.observation().shape())));
   }
   if (!is_rank_0) return output;
-  if (given.empty()) fs::create_directories(model.paths.samples());
+  if (given.empty()) make_folder_of_samples(model.paths);
   require_writable(output.path);
   return output;
 }

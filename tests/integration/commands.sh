@@ -93,6 +93,9 @@ expect 0 "$elbow" traverse product --latents 0,4,5 --steps 9 --output mixed.h5
 says "latents 0 to 3, one-hot: 4 of 4 categories"
 says "latent 4 from -1 to 1"
 expect 0 "$elbow" sample vectors --count 7 --output vectors.h5
+mkdir no-folder && cp -r cvae/*.json cvae/*.safetensors no-folder/ && touch no-folder/samples
+expect 1 "$elbow" sample no-folder
+says "cannot make no-folder/samples: File exists; choose another --output"
 expect 0 "$elbow" sample cvae --count 5 --condition 2 --output class.h5
 expect 0 /usr/bin/python3 "$TESTS_SOURCE_DIR/tests/integration/commands_reader.py"
 

@@ -1,6 +1,7 @@
 #include "trainer/comm/failure.h"
 
 #include <cstdint>
+#include <filesystem>
 #include <new>
 
 #include <c10/util/Exception.h>
@@ -48,6 +49,9 @@ Failure current_failure() {
     const std::string message = error.what_without_backtrace();
     const std::string memory = memory_problem(message);
     return {ExitCode::kFailed, memory.empty() ? "LibTorch: " + message : memory};
+  } catch (const std::filesystem::filesystem_error& error) {
+    return {ExitCode::kFailed,
+            fmt::format("cannot access {}: {}", error.path1().string(), error.code().message())};
   } catch (const std::exception& error) {
     return {ExitCode::kFailed, fmt::format("unexpected error: {}", error.what())};
   }

@@ -118,10 +118,13 @@ void verify_file(const fs::path& path, const StoredFile& expected) {
   if (hash_of_file(path) != expected.hash) refuse(path, "its content does not match its hash");
 }
 
+// And the one that it is in; not the run directory, which may have been moved away.
 void create_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw Error(fmt::format("cannot make {}: {}", folder.string(), error.message()));
+  for (const fs::path& path : {folder.parent_path(), folder}) {
+    std::error_code error;
+    fs::create_directory(path, error);
+    if (error) throw Error(fmt::format("cannot make {}: {}", path.string(), error.message()));
+  }
 }
 
 void rename_folder(const fs::path& from, const fs::path& to) {

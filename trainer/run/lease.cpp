@@ -156,7 +156,8 @@ fs::path generation_path(const fs::path& root, std::int64_t generation) {
 
 std::optional<LeaseRecord> read_lease(const fs::path& root) {
   const fs::path path = lease_path(root);
-  if (!fs::exists(path)) return std::nullopt;
+  std::error_code ignored;
+  if (fs::status(path, ignored).type() == fs::file_type::not_found) return std::nullopt;
   try {
     const auto json = read_versioned_json(path, kLargestFile, kFormatVersion);
     const StoredObject lease(json, path.string());
@@ -359,10 +360,8 @@ void Lease::renew() {
   while (!ending_.wait_for(held, times_.renewal, [this] { return end_; })) {
     try {
       store(false);
-    } catch (const CheckpointError& error) {
-      log::error("{}", error.what());
-      return;
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
+      if (!lost_.empty()) return log::error("{}", error.what());
       log::warning("the lease could not be renewed: {}", error.what());
     }
   }

@@ -1,5 +1,7 @@
 #include "trainer/comm/failure.h"
 
+#include <cerrno>
+#include <filesystem>
 #include <new>
 #include <stdexcept>
 
@@ -30,6 +32,9 @@ TEST(Failure, IsSaidByItsKind) {
   EXPECT_EQ(failure_of(std::runtime_error("x")).message, "unexpected error: x");
   EXPECT_EQ(failure_of(std::runtime_error("x")).code, ExitCode::kFailed);
   EXPECT_THAT(failure_of(std::bad_alloc()).message, StartsWith("out of memory; "));
+  const std::error_code stale(ESTALE, std::generic_category());
+  EXPECT_EQ(failure_of(std::filesystem::filesystem_error("status", "run/a.h5", stale)).message,
+            "cannot access run/a.h5: Stale file handle");
 }
 
 // More than any machine has.

@@ -264,6 +264,13 @@ TEST_F(Checkpoints, ThatGoAwayWhileTheyAreReadAreNotDamaged) {
   EXPECT_EQ(newest->manifest.step, 20);
 }
 
+// One that was renamed under its job must not come back empty.
+TEST_F(Checkpoints, DoNotMakeARunDirectoryAnew) {
+  const fs::path run = root_ / "run";
+  EXPECT_THROW(stage_file(staging_folder(run / "checkpoints", 3, 1), state(1).front()), Error);
+  EXPECT_FALSE(fs::exists(run));
+}
+
 TEST_F(Checkpoints, AreNotPublishedByAJobThatMayNot) {
   const fs::path staging = staging_folder(root_, 3, 1);
   Manifest manifest;

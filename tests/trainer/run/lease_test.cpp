@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -99,6 +100,21 @@ TEST_F(Leases, RaiseTheGenerationAtEveryStart) {
     Lease lease(folder_.path());
     EXPECT_EQ(lease.generation(), generation);
     EXPECT_NO_THROW(lease.require_held());
+  }
+}
+
+// As where a network file system does not answer for a while.
+TEST_F(Leases, AreRenewedAgainOnceTheyCanBeRead) {
+  const Lease lease(folder_.path(), {10min, 20ms});
+  const std::string record = read_file(path_, 1 << 16);
+  write_file_atomically(path_, "{");
+  std::this_thread::sleep_for(200ms);
+  write_file_atomically(path_, record);
+  const auto renewals = read_lease(folder_.path())->renewals;
+  const auto until = std::chrono::steady_clock::now() + 10s;
+  while (read_lease(folder_.path())->renewals == renewals) {
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << "nobody renews it any more";
+    std::this_thread::sleep_for(20ms);
   }
 }
 
