@@ -364,6 +364,8 @@ class Settings:
 
 
 def main():
+    # However it is ended, no job stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     settings = Settings()
     begin = time.monotonic()
     failed = 0
