@@ -12,7 +12,7 @@
 # round that failed, with the file deeds that says what was done to it, in order; FOLDER/messages counts what was said.
 # FAULT_ROUNDS: how many; 100, or 2 in a small extent.
 source "${BASH_SOURCE[0]%/*}/common.sh"
-seed=${3:-${FAULT_SEED:-3}}
+seed=${3:-${FAULT_SEED:-2}}
 rounds=${FAULT_ROUNDS:-100}
 [[ $extent == full ]] || rounds=${FAULT_ROUNDS:-2}
 
