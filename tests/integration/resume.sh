@@ -110,7 +110,7 @@ done
 
 # So is one that ended early, with more patience.
 expect 0 "$elbow" train --config long.toml --run impatient --training.epochs 8 --evaluation.patience 1 \
-  --optimizer.rate 0.2
+  --evaluation.every '1 steps' --optimizer.rate 0.2
 says "finished: no better validation for a while"
 before=$(newest impatient)
 expect 0 "$elbow" train --run impatient --training.epochs 9
