@@ -65,6 +65,10 @@ std::string unknown_option(const std::string& given, const CLI::App& app) {
 std::string unexpected_word(const std::string& word, const CLI::App& app) {
   const auto commands = subcommand_names(app);
   if (commands.empty()) return fmt::format("{} does not take '{}'", command_text(app), word);
+  const auto chosen = app.get_subcommands();
+  if (!chosen.empty() && std::find(commands.begin(), commands.end(), word) != commands.end()) {
+    return fmt::format("{} does not take '{}'", command_text(*chosen.front()), word);
+  }
   return fmt::format("{} has no sub-command '{}'; {}", command_text(app), word,
                      suggestion(word, commands));
 }

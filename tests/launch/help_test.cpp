@@ -51,6 +51,9 @@ TEST_F(Help, MisspeltSubcommand) {
   EXPECT_THAT(refusal("data inspekt"),
               AllOf(StartsWith("elbow data has no sub-command 'inspekt'; did you mean 'inspect'?"),
                     HasSubstr("'elbow data --help'")));
+  // The command given twice is no misspelt one.
+  EXPECT_THAT(refusal("train train --training.batch 3"),
+              StartsWith("elbow train does not take 'train'"));
 }
 
 TEST_F(Help, MisspeltOption) {
