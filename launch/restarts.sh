@@ -2,7 +2,7 @@
 # When a training that ended is started again. launch/supervise sources this file, and the job scripts that elbow slurm
 # prints contain what follows the first empty line.
 
-# another_start_may_help CODE FAILURES: whether it may, after this exit code and so many failures in a row before it.
+# another_start_may_help CODE STARTS: whether it may, after a training that ended with this code and so many starts before.
 another_start_may_help() {
   case $1 in
     2 | 3) return 1 ;;      # usage or configuration, data: it would end alike

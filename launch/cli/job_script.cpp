@@ -48,7 +48,7 @@ if [[ $status != 75 && $status-$notice != 138-limit ]]; then
     [[ ${since-} == "$newest" && $failures =~ ^(0|[1-9][0-9]{0,5})$ ]] || failures=0
     printf '%d\n%s\n' $((failures + 1)) "$newest" 2>/dev/null >"$run/failures" || failures=${SLURM_RESTART_COUNT:-0}
   fi
-  another_start_may_help "$status" "$failures" || {
+  another_start_may_help "$status" "${SLURM_RESTART_COUNT:-0}" || {
     echo "elbow slurm: exit code $status: starting again would not mend that; see the message above" >&2
     exit "$status"
   }

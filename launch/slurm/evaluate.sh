@@ -9,5 +9,11 @@
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%j.log
 
+for program in srun elbow; do
+  command -v "$program" >/dev/null || {
+    echo "elbow slurm: $program is not there, or may not be executed, on $HOSTNAME" >&2
+    exit 127
+  }
+done
 command=(elbow evaluate runs/first --data test.h5:/images --samples 1000)
 exec srun --mpi=pmix --kill-on-bad-exit=1 --cpus-per-task=1 "${command[@]}"
