@@ -77,7 +77,7 @@ void require_same(Communicator& comm, const Facts& facts) {
             "the ranks differ: {} on rank 0, but {} on rank {}; start the same program with "
             "the same configuration, environment and files on every host",
             values.front(), *other, other - values.begin()),
-        ExitCode::kCommunication);
+        ExitCode::kUsage);
   }
 }
 
