@@ -11,6 +11,8 @@ namespace {
 // The option whose default follows from others, as its help tells.
 constexpr const char* kFollowing = "model.widths";
 
+constexpr const char* kStored = "the stored config.toml";
+
 bool is_given(const OptionTable& table, const char* key) {
   return table.find(key)->origin != Option().origin;
 }
@@ -85,19 +87,19 @@ void resolve(OptionTable& table, const std::filesystem::path& file, const GivenO
   settle_defaults(table);
 }
 
-void keep_defaults_of(const std::filesystem::path& stored, OptionTable& table) {
+void keep_defaults_of(const std::string& stored, OptionTable& table) {
+  if (is_given(table, kFollowing)) return;
   Configuration before;
   OptionTable before_table = before.table();
-  before_table.apply_file(stored);
-  if (is_given(table, kFollowing)) return;
-  table.apply_text(kFollowing, before_table.find(kFollowing)->value_toml(), stored.string());
+  before_table.apply_toml(stored, kStored);
+  table.apply_text(kFollowing, before_table.find(kFollowing)->value_toml(), kStored);
 }
 
 Difference difference(const std::string& stored, const OptionTable& table) {
   Configuration before;
   OptionTable before_table = before.table();
   try {
-    before_table.apply_toml(stored, "the run's config.toml");
+    before_table.apply_toml(stored, kStored);
   } catch (const ConfigError& error) {
     throw CheckpointError(fmt::format(
         "{}: it is damaged; restore it from a backup, or from the text under 'configuration' in a "

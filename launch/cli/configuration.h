@@ -57,8 +57,8 @@ void limit_waits(Communicator& comm, const GivenOptions& given);
 void resolve(OptionTable& table, const std::filesystem::path& file, const GivenOptions& given);
 
 // Options that were not given, and whose default follows from others, are what a run's stored
-// configuration has: a run keeps the defaults it began with. Throws ConfigError.
-void keep_defaults_of(const std::filesystem::path& stored, OptionTable& table);
+// configuration (TOML) has: a run keeps the defaults it began with. Throws ConfigError.
+void keep_defaults_of(const std::string& stored, OptionTable& table);
 
 // The options that differ between a stored configuration (TOML) and `table`, a line each.
 struct Difference {

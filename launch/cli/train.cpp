@@ -52,12 +52,12 @@ class TrainCommand {
 
   void run() {
     std::string stored;
-    together(comm_, [&] { stored = own_configuration(); });
+    together(comm_, [&] { stored = stored_toml(); });
     stored = broadcast_text(comm_, stored, 0);
     together(comm_, [&] {
-      if (!stored.empty()) take_own_configuration(stored);
+      if (!stored.empty() && arguments_.config.empty()) take_own_configuration(stored);
       resolve(table_, arguments_.config, arguments_.given);
-      if (is_begun()) keep_defaults_of(paths().configuration(), table_);
+      if (!stored.empty()) keep_defaults_of(stored, table_);
       schedule_ = schedule();
       if (on_device() && trains()) require_gpu_build();
     });
@@ -92,10 +92,6 @@ class TrainCommand {
   std::uint64_t seed() const { return static_cast<std::uint64_t>(configuration_.training.seed); }
   RunPaths paths() const { return {arguments_.run}; }
 
-  bool is_begun() const {
-    return !arguments_.run.empty() && fs::is_regular_file(paths().configuration());
-  }
-
   void print(const std::string& text) const {
     if (coordinates()) elbow::print(text);
   }
@@ -110,16 +106,20 @@ class TrainCommand {
     return schedule;
   }
 
-  // Rank 0: a run that is there is taken up with its own configuration, unless another is given; ""
-  // where there is none.
-  std::string own_configuration() const {
-    if (!coordinates() || !arguments_.config.empty() || arguments_.run.empty()) return "";
+  // Rank 0: the configuration of the run that is there, "" where there is none.
+  std::string stored_toml() const {
+    if (!coordinates() || arguments_.run.empty()) return "";
     if (!fs::exists(paths().record()) || !fs::exists(paths().configuration())) return "";
     constexpr std::size_t kLargestConfiguration = 1 << 20;
-    return read_file(paths().configuration(), kLargestConfiguration);
+    try {
+      return read_file(paths().configuration(), kLargestConfiguration);
+    } catch (const Error& error) {
+      throw CheckpointError(error.what());
+    }
   }
 
-  // Networks of a user are code: those are not taken from a run directory, but given each time.
+  // A run is taken up with its own configuration, unless another is given. Networks of a user are
+  // code: those are not taken from a run directory, but given each time.
   void take_own_configuration(const std::string& stored) {
     table_.apply_toml(stored, paths().configuration().string());
     configuration_.model.encoder.clear();
