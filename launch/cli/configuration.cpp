@@ -11,7 +11,16 @@ namespace {
 // The option whose default follows from others, as its help tells.
 constexpr const char* kFollowing = "model.widths";
 
-constexpr const char* kStored = "the stored config.toml";
+void apply_stored(OptionTable& table, const std::string& stored) {
+  try {
+    table.apply_toml(stored, "the run's config.toml");
+  } catch (const ConfigError& error) {
+    throw CheckpointError(fmt::format(
+        "{}: it is damaged; restore it from a backup, or from the text under 'configuration' in a "
+        "checkpoint's manifest.json",
+        error.what()));
+  }
+}
 
 bool is_given(const OptionTable& table, const char* key) {
   return table.find(key)->origin != Option().origin;
@@ -91,21 +100,15 @@ void keep_defaults_of(const std::string& stored, OptionTable& table) {
   if (is_given(table, kFollowing)) return;
   Configuration before;
   OptionTable before_table = before.table();
-  before_table.apply_toml(stored, kStored);
-  table.apply_text(kFollowing, before_table.find(kFollowing)->value_toml(), kStored);
+  apply_stored(before_table, stored);
+  table.apply_text(kFollowing, before_table.find(kFollowing)->value_toml(),
+                   "the run's config.toml");
 }
 
 Difference difference(const std::string& stored, const OptionTable& table) {
   Configuration before;
   OptionTable before_table = before.table();
-  try {
-    before_table.apply_toml(stored, kStored);
-  } catch (const ConfigError& error) {
-    throw CheckpointError(fmt::format(
-        "{}: it is damaged; restore it from a backup, or from the text under 'configuration' in a "
-        "checkpoint's manifest.json",
-        error.what()));
-  }
+  apply_stored(before_table, stored);
   Difference found;
   for (const Option& option : table.options()) {
     const std::string old_value = before_table.find(option.key)->value_toml();
