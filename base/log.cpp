@@ -65,7 +65,7 @@ void end_torn_line(const std::filesystem::path& path) {
 // {"time": "2026-01-31T12:00:00.123Z", "level": "info", "rank": 0, "message": "..."}
 class JsonSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit JsonSink(const std::filesystem::path& path) : file_(path.string(), true) {
+  explicit JsonSink(const std::filesystem::path& path) : file_(path.string()) {  // appends
     end_torn_line(path);
     file_.set_pattern("%v");
   }
