@@ -98,7 +98,7 @@ std::string to_text(const Figures& figures, const Observation& observation) {
   const bool drawn = !std::isnan(figures.effective_sample_size);
   const std::string draws =
       drawn ? fmt::format(", {} draws of z each", figures.samples) : std::string();
-  std::string text = fmt::format("{} samples{}; nats a sample, {}\n", human_count(figures.count),
+  std::string text = fmt::format("{} samples{}; nats per sample, {}\n", human_count(figures.count),
                                  draws, observation.measure());
   if (figures.skipped_count > 0) {
     text += fmt::format("  {} left out: a NaN or an infinity in them\n",
@@ -140,7 +140,7 @@ std::unique_ptr<LearnedRows> learned_rows(const RunPaths& paths, const SavedMode
   if (found == checkpoint->files.end() || content_hash(found->second) != saved.parameters_hash) {
     throw CheckpointError(fmt::format(
         "the codes in {} were learned with other parameters than those of this model: give "
-        "--parameters last, and let an unfinished run go on to its end first",
+        "--parameters last, and bring an unfinished run to its end first",
         checkpoint->folder.string()));
   }
   return std::make_unique<LearnedRows>(checkpoint->folder, width);

@@ -154,7 +154,7 @@ void add_list_command(CLI::App& program, Action& action) {
       "list",
       "The runs below a folder, a line each.\n\n"
       "  elbow list runs\n\n"
-      "Progress, the best ELBO by validation in nats a sample, the step last saved, and the "
+      "Progress, the best ELBO by validation in nats per sample, the step last saved, and the "
       "state.\n"
       "It reads files alone; 'elbow status RUN' says more of one. Links and folders whose names\n"
       "begin with a dot are not followed.");

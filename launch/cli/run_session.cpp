@@ -66,12 +66,11 @@ RunSession::RunSession(const std::string& run, const Configuration& configuratio
         run, run));
   }
   changed_ = changes.allowed;
-  if (!changed_.empty()) log::info("going on with another value of:{}", changed_);
+  if (!changed_.empty()) log::info("resuming with another value of:{}", changed_);
   const std::string why =
       directory_.last_reason().empty() ? "interrupted" : directory_.last_reason();
   if (checkpoint_) {
-    log::info("going on with the run in {} ({}) from step {}", run, why,
-              checkpoint_->manifest.step);
+    log::info("resuming the run in {} ({}) from step {}", run, why, checkpoint_->manifest.step);
   } else {
     log::warning("the run in {} ({}) had saved nothing yet: it starts again from the beginning",
                  run, why);
@@ -197,7 +196,7 @@ void RunSession::note(const ValidationReport& report, TrainingState& state) {
   } catch (const CheckpointError&) {
     throw;  // the lease is lost
   } catch (const Error& error) {
-    log::error("{}; training goes on, and the next checkpoint will hold them", error.what());
+    log::error("{}; training continues, and the next checkpoint will hold them", error.what());
   }
 }
 

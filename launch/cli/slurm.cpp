@@ -289,7 +289,7 @@ void add_slurm_command(CLI::App& program, Action& action) {
       "      train --config c.toml --run runs/sweep | sbatch\n\n"
       "The command of the job comes last. A training saves and stops before its time limit or "
       "when\n"
-      "it is preempted, goes back to the queue, and goes on; so it does after a failure that\n"
+      "it is preempted, goes back to the queue, and resumes; so it does after a failure that\n"
       "another start may mend, a lost node for one. docs/cluster.md tells more.");
   add_request_options(*command, arguments->request);
   command

@@ -145,9 +145,10 @@ class TrainCommand {
             arguments_.run);
         log_next_steps(arguments_.run, paths().parameters());
       } else if (session_->goes_on() && !arguments_.init_from.empty()) {
-        throw ConfigError(fmt::format(
-            "--init-from begins a new run, and {} holds one that goes on; choose another --run",
-            arguments_.run));
+        throw ConfigError(
+            fmt::format("--init-from begins a new run, and {} holds one that can be resumed; "
+                        "choose another --run",
+                        arguments_.run));
       }
     });
     torch::Tensor shared = torch::tensor({std::int64_t{finished}, generation_});
@@ -404,7 +405,7 @@ class TrainCommand {
     });
     if (is_finished(end)) return;
     throw SharedError(
-        fmt::format("{} {}; the state is saved in {}, and the same command goes on from there",
+        fmt::format("{} {}; the state is saved in {}, and the same command resumes from there",
                     end_text(end), how_far, arguments_.run),
         ExitCode::kStopped);
   }
@@ -436,7 +437,7 @@ void add_train_command(CLI::App& program, Action& action) {
       "Train a model, alone or under mpirun.\n\n"
       "  elbow train --config launch/examples/fashion-vae.toml --run runs/first\n"
       "  mpirun -n 2 elbow train --config c.toml --run runs/second --training.epochs 5\n\n"
-      "The same command goes on with a run that was stopped or cut off, at any number of ranks;\n"
+      "The same command resumes a run that was stopped or cut off, at any number of ranks;\n"
       "so does --run DIR alone, with the configuration that DIR holds. More --training.epochs, or\n"
       "more --evaluation.patience, extend a run that is finished.\n"
       "Each option below can also be set in the configuration file (batch under [training]) and "

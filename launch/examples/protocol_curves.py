@@ -4,7 +4,7 @@
     protocol_curves.py OUT.png [TITLE ELBOW_RUN PYTORCH_RUN FIRST_EPOCH] ...
 
 A column for each protocol, from its first epoch to be shown on: importance-sampled log p(x) of the
-images that the runs were validated on, in nats a sample, and the difference. Needs Pillow alone.
+images that the runs were validated on, in nats per sample, and the difference. Needs Pillow alone.
 """
 
 import json
@@ -92,7 +92,7 @@ def column(draw, left, title, elbow, pytorch, first):
     sides, epochs = (left + LEFT, left + WIDTH - RIGHT), (first - 0.4, first + len(elbow) - 0.6)
     middle, bottom = TOP + CURVES, TOP + CURVES + GAP + DIFFERENCE
     curves = Part(draw, (sides[0], TOP, sides[1], middle), epochs, (low - margin, high + margin))
-    curves.axes("log p(x), nats an image", 6)
+    curves.axes("log p(x), nats per image", 6)
     curves.curve(first, pytorch, PYTORCH)
     curves.curve(first, elbow, ELBOW, dots=True)
     curves.text(sides[0], 22, title, "ls")
@@ -100,7 +100,7 @@ def column(draw, left, title, elbow, pytorch, first):
     curves.text(sides[1] - 8, middle - 10, "PyTorch (line)", "rs", PYTORCH)
     box = (sides[0], middle + GAP, sides[1], bottom)
     below = Part(draw, box, epochs, (-reach, reach))
-    below.axes("Elbow - PyTorch, nats an image", 6)
+    below.axes("Elbow - PyTorch, nats per image", 6)
     below.curve(first, difference, AXIS)
     below.text((sides[0] + sides[1]) / 2, bottom + 36, "epochs", "ms")
 

@@ -96,7 +96,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def figures(self, images, samples, block=100):
-        """ELBO and importance-sampled log p(x), nats a sample."""
+        """ELBO and importance-sampled log p(x), nats per sample."""
         elbo, log_likelihood = 0.0, 0.0
         for x in images.split(block):
             log_w = []

@@ -81,11 +81,11 @@ if [[ $status != 75 && $status-$notice != 138-limit ]]; then
     exit "$status"
   }
   ((failures < restarts)) || {
-    echo "elbow slurm: exit code $status, failure $((failures + 1)) in a row without a new checkpoint: given up; see the messages above. sbatch of this script goes on with the run" >&2
+    echo "elbow slurm: exit code $status, failure $((failures + 1)) in a row without a new checkpoint: given up; see the messages above. sbatch of this script resumes the run" >&2
     exit "$status"
   }
 fi
-echo "elbow slurm: exit code $status: back to the queue; the run goes on from its newest checkpoint"
+echo "elbow slurm: exit code $status: back to the queue; the run resumes from its newest checkpoint"
 trap '' TERM  # with which Slurm now ends this shell
 id=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
 scontrol requeue "${id:-$SLURM_JOB_ID}" || {

@@ -3,8 +3,8 @@
 // --- figures -------------------------------------------------------------------------------------------------------------
 
 const FIGURES = [
-  ['log_likelihood', 'log p(x)', 'nats a sample'], ['log_likelihood_given_c', 'log p(x given c)', 'nats a sample'], ['elbo', 'ELBO', 'nats a sample'],
-  ['reconstruction', 'reconstruction', 'nats a sample'], ['kl', 'KL', 'nats a sample'],
+  ['log_likelihood', 'log p(x)', 'nats per sample'], ['log_likelihood_given_c', 'log p(x given c)', 'nats per sample'], ['elbo', 'ELBO', 'nats per sample'],
+  ['reconstruction', 'reconstruction', 'nats per sample'], ['kl', 'KL', 'nats per sample'],
   ['bits_per_dim', 'bits per dimension', ''], ['bits_per_dim_given_c', 'bits per dimension, given c', ''], ['effective_sample_size', 'effective draws', 'of those below'],
   ['samples', 'draws of z a sample', ''], ['count', 'samples', ''],
 ];
@@ -56,7 +56,7 @@ function figuresSection(runs) {
   return section('figures', 'Figures',
     table(['', ...columns.map((one) => el('span', {}, alone ? '' : named(one.run), el('small', {}, one.name)))], evaluationRows(columns)),
     cautions(columns),
-    rows.length ? intervalPlot({title: 'Estimators side by side', unit: 'nats a sample; bars: two standard errors over the samples', xLabel: 'nats a sample', rows}) : null,
+    rows.length ? intervalPlot({title: 'Estimators side by side', unit: 'nats per sample; bars: two standard errors over the samples', xLabel: 'nats per sample', rows}) : null,
     runs.length > 1 && rows.length > 1 ? el('p', {class: 'soft'}, 'Errors of runs that were evaluated on the same samples move together: their difference is known better than the bars suggest.') : null);
 }
 
@@ -99,7 +99,7 @@ function codesText(codes) {
   const active = variance.filter((value) => value > ACTIVE).length;
   const kl = list(codes.kl).filter(known).reduce((sum, value) => sum + value, 0);
   return `${whole(active)} of ${whole(codes.units)} units are active (the variance of their means over the samples is above ${ACTIVE}). ` +
-    (list(codes.kl).length ? `Their KL to N(0, 1) adds up to ${fixed(kl, 2)} nats a sample. ` : '') +
+    (list(codes.kl).length ? `Their KL to N(0, 1) adds up to ${fixed(kl, 2)} nats per sample. ` : '') +
     `Codes of ${counted(codes.count, 'sample')}${codes.left_out ? `, and ${whole(codes.left_out)} left out that are not finite` : ''}.`;
 }
 
@@ -109,7 +109,7 @@ function codesOf(run) {
   const share = (i) => `component ${i + 1}, ${fixed(100 * list(codes.shares)[i], 0)} % of the variance`;
   const kl = list(codes.kl);
   const figures = [
-    kl.length ? barChart({title: 'KL per unit', unit: 'nats a sample', yLabel: 'nats', xLabel: 'units of z, largest first', values: kl, colour: run.colour}) : null,
+    kl.length ? barChart({title: 'KL per unit', unit: 'nats per sample', yLabel: 'nats', xLabel: 'units of z, largest first', values: kl, colour: run.colour}) : null,
     barChart({title: 'Variance of the means', unit: `over the samples; active above ${ACTIVE}`, yLabel: 'variance', xLabel: 'units of z, largest first',
       values: codes.variance, colour: run.colour}),
     list(codes.points).length ? scatterPlot({title: 'Means of the codes', unit: `principal components of ${whole(codes.points.length)} of them`,

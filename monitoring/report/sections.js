@@ -61,7 +61,7 @@ function likelihoodFact(run) {
   const {log_likelihood: ofX, log_likelihood_given_c: given, standard_error: error, samples, effective_sample_size: effective} = evaluation.figures;
   const value = known(ofX) ? ofX : given;
   if (!known(value)) return ['\u2013', 'none is claimed'];
-  const how = known(effective) ? `nats a sample, estimated with ${whole(samples)} draws` : 'nats a sample, exact';
+  const how = known(effective) ? `nats per sample, estimated with ${whole(samples)} draws` : 'nats per sample, exact';
   return [`${fixed(value, 2)}${known(error) ? ` \u00b1 ${fixed(error, 2)}` : ''}`, known(ofX) ? how : `of x given c, ${how}`];
 }
 
@@ -72,7 +72,7 @@ function facts(run) {
   return [
     ['State', ...stateOf(run)],
     [known(object(object(run.evaluations[0]).figures).log_likelihood_given_c) ? 'Log p(x given c)' : 'Log p(x)', ...likelihoodFact(run)],
-    ['Best validation ELBO', fixed(best.validation_elbo, 2), known(best.step) ? `nats a sample, at step ${whole(best.step)}` : 'no validation'],
+    ['Best validation ELBO', fixed(best.validation_elbo, 2), known(best.step) ? `nats per sample, at step ${whole(best.step)}` : 'no validation'],
     ['Trained', known(last.step) ? counted(last.step, 'step') : '\u2013', known(last.samples) ? `${counted(last.samples, 'sample')} seen` : ''],
     ['Time in training', duration(last.seconds), ranks.length ? `on ${ranks.map(whole).join(', then ')} ${ranks.length === 1 && ranks[0] === 1 ? 'rank' : 'ranks'}` : ''],
   ];
@@ -92,7 +92,7 @@ function summary(runs) {
 
 // --- curves --------------------------------------------------------------------------------------------------------------
 
-const NATS = 'nats a sample';
+const NATS = 'nats per sample';
 const CURVES = [
   {title: 'ELBO', unit: NATS, training: 'elbo', validation: 'validation_elbo', average: 'validation_average_elbo'},
   {title: 'Log p(x), importance-sampled', unit: NATS, validation: 'validation_log_likelihood', average: 'validation_average_log_likelihood'},
@@ -102,7 +102,7 @@ const CURVES = [
   {title: 'Objective, which is not the ELBO', unit: NATS, training: 'objective', differsFrom: 'elbo'},
   {title: 'Learning rate', unit: 'no unit', yLabel: 'rate', training: 'learning_rate'},
   {title: 'Gradient norm', unit: 'before clipping', yLabel: 'norm', training: 'gradient_norm', logarithmic: true},
-  {title: 'Throughput', unit: 'samples a second', training: 'samples_per_second'},
+  {title: 'Throughput', unit: 'samples per second', training: 'samples_per_second'},
   {title: 'Ranks', unit: 'processes', training: 'ranks', ifVaries: true, integers: true},
 ];
 const AXES = {step: 'step', samples: 'samples seen', seconds: 'time in training'};

@@ -25,14 +25,14 @@ says "the training failed (exit code 137)"
 wait_step run 80
 cut_link n3
 wait_until 60 "it goes on on two hosts" grep -q "generation\": 3" run/run.json
-says "n3 does not answer: going on without it"
+says "n3 does not answer: continuing without it"
 wait_job 120
 [[ $status == 0 ]] || fail "exit code $status at the end"
 [[ "$(ranks_of_session 1) $(ranks_of_session 2)" == "3 2" ]] || fail "not on 3 and then on 2 ranks"
 exact run reference
 mend_link n3
 
-# Told to stop, as by Ctrl-C: saved, and the same command goes on.
+# Told to stop, as by Ctrl-C: saved, and the same command resumes it.
 rm -rf run
 supervised -n 2
 wait_step run 30
@@ -73,7 +73,7 @@ rm -rf run
 
 # Not tried again: what would fail alike.
 expect 2 "$supervise" -n 1 "${train[@]}" --run run --training.batsh 3
-! grep -q "goes on from" output || fail "a misspelt option was tried again"
+! grep -q "resumes from" output || fail "a misspelt option was tried again"
 expect 3 "$supervise" -n 1 "${train[@]}" --run run --data.train missing.h5:/images
 mkdir -p other/checkpoints && echo '{' >other/run.json
 expect 4 "$supervise" -n 1 "${train[@]}" --run other

@@ -92,7 +92,7 @@ set_field run host '"node7"'
 mv output first-output
 since=$SECONDS
 start_job 3 run -x FAULT_NO_LOCKS=1
-wait_for_line "going on with the run in run"
+wait_for_line "resuming the run in run"
 ((SECONDS - since >= 19)) || fail "taken over after $((SECONDS - since)) s"
 says "was last held by process ${frozen[0]} on host node7, which did not give it back: waiting 20 s"
 says "it does not: taking the directory over, as generation 2"

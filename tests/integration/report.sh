@@ -61,7 +61,7 @@ expect 0 "$elbow" report given
 browser given/report.html --expect "Log p(x given c)" --expect "bits per dimension, given c" --expect "vae, latents of [10] values, categorical prior" \
   --refuse "Log p(x)"
 expect 0 "$elbow" report good given --output both.html
-browser both.html --expect "these are not comparable with each other" --expect "of x given c, nats a sample"
+browser both.html --expect "these are not comparable with each other" --expect "of x given c, nats per sample"
 
 # Hostile: markup in every text that a run holds.
 /usr/bin/python3 - <<'PY'

@@ -30,7 +30,7 @@ expect 75 ranks 2 train --config c.toml --run run --time-limit '0.000000001 s'
 expect 75 ranks 3 train --config c.toml --run run --time-limit '0.000000001 s'
 says "stopped by the time limit after 2 of 54 steps; the state is saved in run"
 expect 75 "$elbow" train --config c.toml --run run --time-limit '0.000000001 s'
-says "going on with the run in run (stopped by the time limit) from step 2"
+says "resuming the run in run (stopped by the time limit) from step 2"
 
 # What may not change is refused with the difference, what may is recorded.
 expect 4 "$elbow" train --config c.toml --run run --training.seed 2
@@ -134,7 +134,7 @@ says "has shape"
 expect 4 "$elbow" train --config c.toml --run other --data.train moved.h5:/train/images --init-from nowhere
 expect 75 "$elbow" train --config c.toml --run begun --data.train moved.h5:/train/images --time-limit '0.000000001 s'
 expect 2 "$elbow" train --config c.toml --run begun --data.train moved.h5:/train/images --init-from whole
-says "holds one that goes on"
+says "holds one that can be resumed"
 
 # A run keeps the defaults that it began with, here of widths, also where the program has others by now.
 grep -v '^widths' c.toml >usual.toml

@@ -72,7 +72,7 @@ status=0
 wait "$supervisor" || status=$?
 [[ $status == 75 ]] || fail "exit code $status after SIGTERM with a mpirun that does not answer"
 says "mpirun does not end: killing it"
-says "stopped; the same command goes on from the beginning"
+says "stopped; the same command starts from the beginning"
 for ((i = 0; i < 50; ++i)); do
   kill -0 "$mpirun" "$rank" 2>/dev/null || break
   sleep 0.1

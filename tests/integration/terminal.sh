@@ -101,7 +101,7 @@ for launch in "'$elbow' $long --run tmux1" "mpirun -q --oversubscribe --bind-to 
   fits 130
   shows "the whole line again" ' samples/s  ELBO .* nats (.*KL .*)  .* left$'
   tmux -S "$socket" send-keys C-c
-  shows "how it was stopped" 'the same command goes on from there'
+  shows "how it was stopped" 'the same command resumes from there'
   close_terminal
 done
 

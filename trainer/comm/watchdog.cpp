@@ -116,7 +116,7 @@ void Watchdog::watch(WatchRole& role) {
     look_around(moment, lived);
     if (const auto why = role.step(moment)) {
       return end_(
-          *why + "; the job ends: start it again, and a training goes on from its last checkpoint");
+          *why + "; the job ends: start it again, and a training resumes from its last checkpoint");
     }
     const std::lock_guard held(mutex_);
     stragglers_ = role.stragglers();

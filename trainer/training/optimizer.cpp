@@ -155,7 +155,7 @@ void declare(OptionTable& table, OptimizerOptions& options) {
   table.add("optimizer.weight_decay", &options.weight_decay,
             "adamw and sgd: decay of the weights, not of biases", at_least(0));
   table.add("optimizer.schedule", &options.schedule,
-            "how the rate goes on after the warm-up: constant, falling to 0 along a cosine, in "
+            "what the rate does after the warm-up: constant, falling to 0 along a cosine, in "
             "equal steps, or at milestones",
             one_of({"constant", "cosine", "step", "milestones"}));
   table.add("optimizer.warmup", &options.warmup, "epochs over which the rate rises from 0",

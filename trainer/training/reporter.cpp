@@ -148,7 +148,7 @@ void Reporter::append(const MetricsFields& figures, MetricsFields time) {
   try {
     metrics_.append(figures, time);
   } catch (const Error& error) {
-    log::warning("{}; training goes on, and its metrics are written when they can be",
+    log::warning("{}; training continues, and its metrics are written when they can be",
                  error.what());
   }
 }
