@@ -165,6 +165,13 @@ StoredType stored_type_of(hid_t type, std::string_view where) {
   if (kind != H5T_INTEGER && kind != H5T_FLOAT) {
     throw DataError(fmt::format("{} holds {}, not numbers", where, class_name(kind)));
   }
+  // The library converts packed integers through 64 bits, and does not look whether they fit.
+  const std::size_t bits = 8 * H5Tget_size(type);
+  const std::size_t used = H5Tget_precision(type) + static_cast<std::size_t>(H5Tget_offset(type));
+  if (kind == H5T_INTEGER && (bits > 64 || used > bits)) {
+    throw DataError(
+        fmt::format("{} holds integers of {} bits in {}; at most 64 are read", where, used, bits));
+  }
   const H5T_order_t order = H5Tget_order(type);
   const bool little = order == H5T_ORDER_LE;
   StoredType stored;

@@ -174,6 +174,23 @@ TEST(DataSetErrors, TextIsNoNumbers) {
               AllOf(HasSubstr(folder / "a.h5:/names"), HasSubstr("holds text, not numbers")));
 }
 
+// The library writes beyond 64 bits of its own stack when it converts them.
+TEST(DataSetErrors, IntegersThatAreTooWide) {
+  const TemporaryFolder folder;
+  hid_t wide = H5I_INVALID_HID;
+  {
+    const auto held = hdf5::lock();
+    wide = H5Tcopy(H5T_STD_I64LE);
+    H5Tset_size(wide, 16);
+    H5Tset_precision(wide, 100);
+  }
+  const std::vector<std::byte> values(4 * 2 * 16, std::byte{0xFF});
+  test::write_h5(folder / "a.h5", "/x", {4, 2}, wide, wide, values.data());
+  H5Tclose(wide);
+  EXPECT_THAT(refusal({folder / "a.h5:/x"}),
+              AllOf(HasSubstr(folder / "a.h5:/x"), HasSubstr("at most 64 are read")));
+}
+
 // A pipe would be waited for, and a device has no end.
 TEST(DataSetErrors, PipesAndDevices) {
   const TemporaryFolder folder;
