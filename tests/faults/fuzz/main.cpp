@@ -186,7 +186,7 @@ int main_of(const std::vector<std::string>& arguments) {
   }
   if (arguments.size() < 5) throw Error("READER FOLDER COUNT SEED SEEDFILE...");
   Job job{reader_named(arguments[0]),
-          arguments[1],
+          fs::absolute(arguments[1]),
           std::stoll(arguments[2]),
           std::stoull(arguments[3]),
           {}};
