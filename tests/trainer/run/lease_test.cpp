@@ -107,9 +107,14 @@ TEST_F(Leases, RaiseTheGenerationAtEveryStart) {
 TEST_F(Leases, AreRenewedAgainOnceTheyCanBeRead) {
   const Lease lease(folder_.path(), {10min, 20ms});
   const std::string record = read_file(path_, 1 << 16);
-  write_file_atomically(path_, "{");
+  // Not under the temporary name of this process, which the lease itself may be using.
+  const auto replace = [&](const std::string& text) {
+    write_file_atomically(folder_ / "draft", text);
+    std::filesystem::rename(folder_ / "draft", path_);
+  };
+  replace("{");
   std::this_thread::sleep_for(200ms);
-  write_file_atomically(path_, record);
+  replace(record);
   const auto renewals = read_lease(folder_.path())->renewals;
   const auto until = std::chrono::steady_clock::now() + 10s;
   while (read_lease(folder_.path())->renewals == renewals) {
