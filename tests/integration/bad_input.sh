@@ -172,9 +172,10 @@ says "parameters.safetensors"
 # Names and values of other people's files are shown, and not obeyed.
 evil=$'\x1b[31m\u202e\u009b'
 shown='\u001b[31m\u202e\u009b'
-expect 0 "$elbow" data import idx --images images --output "d$evil.h5" --split "s$evil"
+expect 2 "$elbow" data import idx --images images --output "d$evil.h5" --split "s$evil"
 clean
-says "  /s$shown/images "
+says "'s$shown' cannot name a group"
+h5copy -i d.h5 -o "d$evil.h5" -s /train -d "/s$evil"
 expect 0 "$elbow" data inspect "d$evil.h5:/s$evil/images"
 clean
 says "d$shown.h5"
@@ -220,23 +221,24 @@ says "leave control characters out of"
 # A full disk has one exit code, whatever was to be written, names the file and leaves nothing half-written.
 expect 1 sh -c '"$1" data inspect d.h5 >/dev/full' sh "$elbow"
 says "standard output"
+# full_disk SIZE MESSAGE COMMAND...
 full_disk() {
-  local size=$1
-  shift
+  local size=$1 message=$2
+  shift 2
   mkdir -p small
   mount -t tmpfs -o size="$size" none small
   status=0
   "$@" >output 2>&1 </dev/null || status=$?
   umount small
   [[ $status == 1 ]] || fail "exit code $status on a full disk: $*"
-  says "No space left on device"
+  says "$message"
 }
 if mkdir -p small && mount -t tmpfs -o size=64k none small 2>/dev/null; then
   umount small
   expect 0 "${train[@]}" --run whole
-  full_disk 64k "${train[@]}" --run small/r --model.widths 400
-  full_disk 4k "$elbow" sample whole --count 200 --output small/s.h5
-  full_disk 4k "$elbow" data import idx --images images --output small/d.h5
-  full_disk 4k "$elbow" encode whole --data d.h5:/train/images --output small/codes.h5
+  full_disk 64k "are free for small/r" "${train[@]}" --run small/r --model.widths 400
+  full_disk 4k "No space left on device" "$elbow" sample whole --count 200 --output small/s.h5
+  full_disk 4k "No space left on device" "$elbow" data import idx --images images --output small/d.h5
+  full_disk 4k "No space left on device" "$elbow" encode whole --data d.h5:/train/images --output small/codes.h5
 fi
 finish
