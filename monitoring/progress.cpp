@@ -228,15 +228,26 @@ void Progress::measure_rate(std::int64_t samples, double now) {
   view_.samples_per_second = std::max(0.0, recent_samples_ / recent_seconds_);
 }
 
+// Where the line on the terminal begins. One that has become narrower has wrapped it into rows.
+std::string Progress::to_beginning(int width) const {
+  const int rows_above = display_.rewraps ? (columns_drawn_ - 1) / width : 0;
+  return rows_above > 0 ? fmt::format("\x1b[{}A\r", rows_above) : "\r";
+}
+
+void Progress::clear() {
+  if (!display_.live || !shown_ || finished_) return;
+  display_.write(to_beginning(std::max(2, display_.width())) + "\x1b[J");
+  columns_drawn_ = 1;
+  last_shown_ -= kSecondsBetweenDrawings;
+  log::set_progress_shown(false);
+}
+
 void Progress::draw(double now) {
   const int width = std::max(2, display_.width());
-  // A terminal that has become narrower has wrapped what was drawn before into rows: the new line
-  // takes the place of the first of them.
-  const int rows_above = display_.rewraps ? (columns_drawn_ - 1) / width : 0;
-  const std::string up = rows_above > 0 ? fmt::format("\x1b[{}A", rows_above) : "";
+  const std::string begin = to_beginning(width);
   // The last column stays free: a terminal that writes there may wrap.
   const std::string line = progress_line(view_, width - 1, display_.unicode);
-  display_.write(up + "\r" + line + (rows_above > 0 ? "\x1b[J" : "\x1b[K"));
+  display_.write(begin + line + (begin == "\r" ? "\x1b[K" : "\x1b[J"));
   columns_drawn_ = std::max(1, columns(line));
   log::set_progress_shown(true);
   last_shown_ = now;

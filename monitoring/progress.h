@@ -72,11 +72,16 @@ class Progress {
   // Cheap enough for every step.
   void update(const ProgressState& state);
 
+  // Takes a live line away, until the next update: what is written now stands above it, whole, also
+  // where the terminal has become narrower since.
+  void clear();
+
   // Shows the last state and ends the line. Nothing is shown afterwards.
   void finish();
 
  private:
   void measure_rate(std::int64_t samples, double now);
+  std::string to_beginning(int width) const;
   void draw(double now);
   void print(double now);
 

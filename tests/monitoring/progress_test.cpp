@@ -214,6 +214,27 @@ TEST(Progress, LiveLineTakesThePlaceOfOneThatWasWrappedAnew) {
   }
 }
 
+// What was drawn on 100 columns lies on three rows of 40. What is written then stays whole: the
+// line that comes next begins where it is.
+TEST(Progress, LiveLineThatWasClearedIsDrawnWhereTheCursorIs) {
+  Fake fake;
+  ProgressDisplay display = fake.display(true);
+  display.rewraps = true;
+  Progress progress(1000, 1, 0, display);
+  progress.clear();
+  EXPECT_THAT(fake.written, IsEmpty());
+  ProgressState shown = state(500);
+  shown.note = std::string(40, 'n');
+  progress.update(shown);
+  ASSERT_GT(columns(fake.written.back()), 80U);
+  fake.width = 40;
+  progress.clear();
+  EXPECT_EQ(fake.written.back(), "\x1b[2A\r\x1b[J");
+  progress.update(shown);
+  EXPECT_THAT(fake.written.back(), testing::AllOf(StartsWith("\r"), testing::EndsWith("\x1b[K")));
+  EXPECT_EQ(fake.written.size(), 3U);
+}
+
 TEST(Progress, LiveLineFollowsTheWidth) {
   Fake fake;
   Progress progress(1000, 10, 0, fake.display(true));

@@ -20,10 +20,6 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
 }
 
-void tell(const std::string& line) {
-  if (!line.empty()) log::info("{}", line);
-}
-
 }  // namespace
 
 Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
@@ -70,6 +66,12 @@ void Reporter::step(const StepReport& report) {
   }
   shown_.note.clear();
   progress_.update(shown_);
+}
+
+void Reporter::tell(const std::string& line) {
+  if (line.empty()) return;
+  progress_.clear();
+  log::info("{}", line);
 }
 
 void Reporter::show(const char* name, double value) {

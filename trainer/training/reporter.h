@@ -43,6 +43,7 @@ class Reporter {
     StepReport::Seconds seconds;
   };
 
+  void tell(const std::string& line);         // unless it is empty, above the progress line
   void show(const char* name, double value);  // on the progress line, unless NaN
   void write_window(const StepReport& last);
   void append(const MetricsFields& figures, MetricsFields time);
