@@ -238,7 +238,7 @@ void Progress::clear() {
   if (!display_.live || !shown_ || finished_) return;
   display_.write(to_beginning(std::max(2, display_.width())) + "\x1b[J");
   columns_drawn_ = 1;
-  last_shown_ -= kSecondsBetweenDrawings;
+  shown_ = false;
   log::set_progress_shown(false);
 }
 

@@ -79,8 +79,15 @@ live_lines() {
     !of_epoch && /[░█%]|nats|samples\/s| left/ { ++count }
     END { print count + 0 }' screen
 }
+# While the line of an epoch is written there is no live line: the screen is read anew until there is.
 fits() {
+  local i
   checks=$((checks + 1))
+  for i in {1..50}; do
+    [[ $(live_lines "$1") == 0 ]] || break
+    sleep 0.2
+    seen
+  done
   [[ $(live_lines "$1") == 1 ]] || { cp screen output; fail "not one live line on $1 columns"; }
   python3 -c 'import sys; sys.exit(max(len(l.rstrip("\n")) for l in open("screen", encoding="utf-8")) >= int(sys.argv[1]) + 1)' "$1" ||
     fail "a line is wider than $1 columns"
