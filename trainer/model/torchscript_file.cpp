@@ -9,6 +9,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include "base/atomic_file.h"
+#include "base/child_process.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -26,6 +27,16 @@ torch::jit::Module read_script(const ScriptFile& file, const std::string& hash) 
         fmt::format("option {}: {} is not the network of this run: the hash of its content is {}, "
                     "and the run was made with {}; give the file that it was trained with",
                     file.option, file.path, found, hash));
+  }
+  // LibTorch allocates what a file says that it holds.
+  ChildLimits limits;
+  limits.memory = (std::int64_t{512} << 20) + 8 * static_cast<std::int64_t>(content.view().size());
+  const ChildEnd end = run_in_child([&] { torch::jit::load(content, torch::kCPU); }, limits);
+  if (!end.error.empty()) {
+    file.refuse(fmt::format("is no TorchScript file: {}", split(end.error, '\n').front()));
+  }
+  if (!end.death.empty()) {
+    file.refuse(fmt::format("is no sound TorchScript file: LibTorch {} in loading it", end.death));
   }
   try {
     return torch::jit::load(content, torch::kCPU);

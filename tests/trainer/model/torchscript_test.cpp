@@ -1,6 +1,7 @@
 #include "trainer/model/torchscript.h"
 
 #include <fstream>
+#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -173,7 +174,8 @@ TEST_F(TorchScript, ComputesWithMovedParameters) {
   }
 }
 
-// Of results and of gradients: left to itself, TorchScript may rewrite a graph after its first runs.
+// Of results and of gradients: left to itself, TorchScript may rewrite a graph after its first
+// runs.
 TEST_F(TorchScript, ManyRunsGiveTheSameBits) {
   const auto network = encoder(script_module({{6, 12}, {6}, {3, 6}, {3, 6}}, R"(
     def forward(self, x):
@@ -273,6 +275,32 @@ TEST_F(TorchScript, RefusesFilesThatCannotBeRead) {
   // A file where the network needs none.
   options.network = "mlp";
   EXPECT_THAT(message(), HasSubstr("only where model.network = 'torchscript'"));
+}
+
+// LibTorch allocates what the archive's directory says before it reads: a file of some kilobytes
+// must not take the memory of the job for it.
+TEST_F(TorchScript, RefusesAFileThatClaimsToHoldMoreThanItDoes) {
+  ModelOptions options;
+  options.network = "torchscript";
+  options.encoder = saved(script_encoder(), folder_ / "claims.pt");
+  std::ostringstream read;
+  read << std::ifstream(options.encoder, std::ios::binary).rdbuf();
+  std::string content = read.str();
+  // An entry of a zip archive's central directory: the method of compression stands 10 bytes behind
+  // its beginning, the size of the content 24, the name 46.
+  const std::size_t entry = content.rfind("PK\x01\x02", content.rfind("/data.pkl"));
+  ASSERT_NE(entry, std::string::npos);
+  content.replace(entry + 10, 2, std::string("\x08\0", 2));      // deflated
+  content.replace(entry + 24, 4, std::string("\0\0\0\xC0", 4));  // 3 GiB
+  std::ofstream(options.encoder, std::ios::binary) << content;
+  try {
+    make_encoder(options, kShape, 6);
+    FAIL() << "taken";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("claims.pt"));
+    EXPECT_THAT(error.what(), testing::AnyOf(HasSubstr("memory"), HasSubstr("alloc"),
+                                             HasSubstr("in loading it")));
+  }
 }
 
 const char* const kPlain = "    return torch.linear(y, self.a), torch.linear(y, self.b)\n";
