@@ -59,7 +59,7 @@ rounds=6
 mkdir out
 for ((round = 0; round < rounds; ++round)); do
   # Enough draws to take a while.
-  mpirun -q --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 3 "${evaluation[@]}" --samples 400000 --block 4 \
+  mpirun -q --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 3 "${evaluation[@]}" --samples 100000 --block 4 \
     >output 2>&1 </dev/null &
   job=$!
   started+=("$job")
@@ -73,7 +73,7 @@ for ((round = 0; round < rounds; ++round)); do
 done
 
 # A rank that stands still for ever ends an evaluation too, in the time that it was given.
-mpirun -q --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 3 "${evaluation[@]}" --samples 400000 --block 4 \
+mpirun -q --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 3 "${evaluation[@]}" --samples 100000 --block 4 \
   --job.collective_limit '4 s' >output 2>&1 </dev/null &
 job=$!
 started+=("$job")
