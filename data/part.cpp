@@ -124,6 +124,7 @@ void check_extent(const PartInfo& info, const std::string& what,
 }
 
 void describe_chunks(PartInfo& info, hid_t creation) {
+  info.layout = "chunked";
   std::vector<hsize_t> chunk(info.row_shape.size() + 1);
   hdf5::check(H5Pget_chunk(creation, static_cast<int>(chunk.size()), chunk.data()),
               "read the chunks of", info.name());
@@ -144,6 +145,7 @@ void describe_chunks(PartInfo& info, hid_t creation) {
 }
 
 void describe_contiguous(PartInfo& info, const hdf5::Handle& data_set) {
+  info.layout = "contiguous";
   // The library knows no address before the first value is written.
   const haddr_t address = H5Dget_offset(data_set.get());
   if (address == HADDR_UNDEF || info.stored.decoded_by_library()) {
@@ -158,6 +160,20 @@ void describe_contiguous(PartInfo& info, const hdf5::Handle& data_set) {
         info.name(), bytes, address, file_bytes));
   }
   info.offset = static_cast<std::int64_t>(address);
+}
+
+// The library copies compact values out of a buffer as large as the file says, however many the
+// shape asks for.
+void describe_compact(PartInfo& info, const hdf5::Handle& data_set) {
+  info.layout = "compact";
+  const auto bytes = static_cast<hsize_t>(info.rows * info.row_bytes());
+  const hsize_t stored = H5Dget_storage_size(data_set.get());
+  if (stored < bytes) {
+    throw DataError(
+        fmt::format("{} has the shape {}, that is {} bytes of values, and holds {}: the "
+                    "file is damaged; make it again",
+                    info.name(), shape_text(info.shape()), bytes, stored));
+  }
 }
 
 std::string virtual_source(const PartInfo& info, hid_t creation, std::size_t mapping) {
@@ -212,15 +228,13 @@ void describe_storage(PartInfo& info, const hdf5::Handle& data_set) {
   std::int64_t stored_bytes = info.file_bytes;
   switch (hdf5::check(H5Pget_layout(creation.get()), "read the layout of", where)) {
     case H5D_CHUNKED:
-      info.layout = "chunked";
       describe_chunks(info, creation.get());
       break;
     case H5D_CONTIGUOUS:
-      info.layout = "contiguous";
       describe_contiguous(info, data_set);
       break;
     case H5D_COMPACT:
-      info.layout = "compact";
+      describe_compact(info, data_set);
       break;
     default:
       info.layout = "virtual";

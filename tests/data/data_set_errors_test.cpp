@@ -216,6 +216,22 @@ TEST(DataSetErrors, MoreRowsThanTheFileCanHold) {
   EXPECT_THAT(refusal({folder / "chunk.h5:/x"}), HasSubstr("chunks"));
 }
 
+TEST(DataSetErrors, MoreRowsThanCompactStorageHolds) {
+  const TemporaryFolder folder;
+  test::write_bytes(folder / "a.h5", "/x", {48, 8, 8}, {.compact = true});
+  std::fstream file(folder / "a.h5", std::ios::in | std::ios::out | std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  // The shape, in 64 bits an axis.
+  const std::string shape("\x30\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0", 24);
+  const std::size_t at = bytes.find(shape);
+  ASSERT_NE(at, std::string::npos);
+  file.seekp(static_cast<std::streamoff>(at + 2));
+  file.put(1);
+  file.close();
+  EXPECT_THAT(refusal({folder / "a.h5:/x"}),
+              AllOf(HasSubstr("[65584, 8, 8]"), HasSubstr("and holds 3072: the file is damaged")));
+}
+
 TEST(DataSetErrors, PackedMoreThanOnce) {
   const TemporaryFolder folder;
   test::write_bytes(folder / "a.h5", "/x", {64, 8}, {.chunk = {64, 8}, .gzip = 9, .gzip_times = 2});
