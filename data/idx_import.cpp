@@ -12,11 +12,11 @@
 namespace elbow {
 namespace {
 
-constexpr std::int64_t kBlockBytes = 8 << 20;
-constexpr std::size_t kMostAxes = 4;
+constexpr std::int64_t kCopiedBytes = 8 << 20;
+constexpr std::size_t kMostIdxAxes = 4;
 
 void check_sources(const IdxFile& images, const IdxFile* labels) {
-  if (images.shape().size() < 2 || images.shape().size() > kMostAxes) {
+  if (images.shape().size() < 2 || images.shape().size() > kMostIdxAxes) {
     throw DataError(
         fmt::format("{} has the shape {}: images need one to three axes behind the "
                     "first{}",
@@ -27,7 +27,7 @@ void check_sources(const IdxFile& images, const IdxFile* labels) {
     throw DataError(fmt::format("counts disagree: {} holds {} images, {} {} labels", images.file(),
                                 images.shape().front(), labels->file(), labels->shape().front()));
   }
-  if (labels && labels->shape().size() > kMostAxes) {
+  if (labels && labels->shape().size() > kMostIdxAxes) {
     throw DataError(fmt::format("{} has the shape {}: labels may have three axes behind the first",
                                 labels->file(), shape_text(labels->shape())));
   }
@@ -36,7 +36,7 @@ void check_sources(const IdxFile& images, const IdxFile* labels) {
 // All rows, a block at a time.
 void copy_rows(IdxFile& source, std::size_t data_set, ImportOutput& output) {
   const std::int64_t count = source.shape().front();
-  const std::int64_t step = std::clamp<std::int64_t>(kBlockBytes / source.row_bytes(), 1, count);
+  const std::int64_t step = std::clamp<std::int64_t>(kCopiedBytes / source.row_bytes(), 1, count);
   std::vector<std::byte> block;
   for (std::int64_t row = 0; row < count; row += step) {
     block.resize(static_cast<std::size_t>(std::min(step, count - row) * source.row_bytes()));

@@ -13,7 +13,7 @@
 namespace elbow {
 namespace {
 
-constexpr std::int64_t kBlockBytes = 4 << 20;
+constexpr std::int64_t kRenderedBytes = 4 << 20;
 constexpr double kLowest = 5;   // degrees
 constexpr double kSpread = 36;  // degrees from the lowest to the highest
 
@@ -94,7 +94,7 @@ std::vector<Imported> import_synthetic(const SyntheticImport& import) {
   output.add("factors", ImportedType::kFloat64, {rows, 3});
   output.add("model_labels", ImportedType::kInt64, {rows});
   const std::int64_t step =
-      std::max<std::int64_t>(1, kBlockBytes / (import.size * import.size * 3));
+      std::max<std::int64_t>(1, kRenderedBytes / (import.size * import.size * 3));
   Block block(import);
   for (std::int64_t first = 0; first < rows; first += step) {
     const std::int64_t end = std::min(first + step, rows);

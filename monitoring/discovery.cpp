@@ -15,9 +15,9 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/process_identity.h"
 #include "base/text.h"
 #include "monitoring/label.h"
-#include "base/process_identity.h"
 
 namespace elbow {
 namespace {
@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLargestEntry = 4 << 20;
 constexpr int kMostEntries = 10000;
 constexpr int kLastSuffix = 999;
-constexpr std::size_t kLongestName = 100;
+constexpr std::size_t kLongestRunName = 100;
 
 constexpr const char* kHost = "__meta_elbow_host";
 constexpr const char* kNamespace = "__meta_elbow_pid_namespace";
@@ -164,7 +164,7 @@ bool is_safe(char c) {
 }  // namespace
 
 std::string safe_file_name(const std::string& run) {
-  std::string name = run.substr(0, kLongestName);
+  std::string name = run.substr(0, kLongestRunName);
   std::replace_if(
       name.begin(), name.end(), [](char c) { return !is_safe(c); }, '_');
   if (name.empty()) return "_";

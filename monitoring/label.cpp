@@ -6,7 +6,7 @@ namespace elbow {
 namespace {
 
 constexpr std::size_t kLongestValue = 128;
-constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kLongestLabel = 64;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -30,7 +30,7 @@ std::string label_value(std::string_view text) {
 
 std::string label_name(std::string_view text) {
   std::string name;
-  for (const char c : text.substr(0, kLongestName)) {
+  for (const char c : text.substr(0, kLongestLabel)) {
     name += is_letter(c) || is_digit(c) ? c : '_';
   }
   name.erase(0, name.starts_with("__") ? name.find_first_not_of('_') : 0);

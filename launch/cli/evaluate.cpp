@@ -23,7 +23,7 @@
 namespace elbow {
 namespace {
 
-constexpr int kFormatVersion = 1;
+constexpr int kEvaluationFormat = 1;
 // Below so many, one draw in an image decides: the estimate is biased low and its error underrated.
 constexpr double kFewEffectiveDraws = 5;
 
@@ -183,7 +183,7 @@ void write_figures(const EvaluateArguments& arguments, const Subject& subject,
                    const Figures& figures, const std::filesystem::path& output) {
   const SavedModel& saved = subject.model.saved;
   const nlohmann::ordered_json about = {
-      {"format_version", kFormatVersion},
+      {"format_version", kEvaluationFormat},
       {"data", arguments.training ? subject.model.given->data.name() : arguments.use.data},
       {"data_fingerprint", subject.model.data_fingerprint},
       {"parameters", arguments.use.model.parameters},

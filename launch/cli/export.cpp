@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kFormatVersion = 1;
+constexpr int kArchitectureFormat = 1;
 constexpr std::size_t kLargestDescription = 256 << 20;
 constexpr const char* kArchitecture = "architecture.json";
 
@@ -40,7 +40,7 @@ bool holds_export(const fs::path& folder) {
   if (!fs::exists(folder / kArchitecture)) return false;
   try {
     const Json json =
-        read_versioned_json(folder / kArchitecture, kLargestDescription, kFormatVersion);
+        read_versioned_json(folder / kArchitecture, kLargestDescription, kArchitectureFormat);
     return json.contains("elbow") && json.contains("parts");
   } catch (const Error&) {
     return false;
@@ -72,7 +72,7 @@ void make_folder(const fs::path& folder) {
 
 Json architecture_file(const ExportArguments& arguments, const SavedModel& saved,
                        const Json& architecture) {
-  Json json = {{"format_version", kFormatVersion},
+  Json json = {{"format_version", kArchitectureFormat},
                {"elbow", kVersion},
                {"parameters", arguments.model.parameters},
                {"parameters_hash", saved.parameters_hash}};

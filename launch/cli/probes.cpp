@@ -21,7 +21,7 @@ namespace elbow {
 namespace {
 
 constexpr double kMiB = 1024.0 * 1024.0;
-constexpr double kGiB = 1024.0 * kMiB;
+constexpr double kLittleMemory = 1024.0 * kMiB;
 
 std::optional<std::string> environment(const char* name) {
   const char* value = std::getenv(name);
@@ -127,7 +127,7 @@ Findings probe_memory() {
   Finding memory{"memory",
                  fmt::format("{}, {} available", human_bytes(total), human_bytes(available)), "",
                  false};
-  if (available < kGiB) {
+  if (available < kLittleMemory) {
     memory.advice = "less than 1 GiB is free: a rank needs about 0.3 GiB and its model and batches";
   }
   struct statvfs status {};

@@ -27,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
+constexpr double kLittleSpace = 1024.0 * 1024.0 * 1024.0;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -164,7 +164,7 @@ Finding probe_file_system(const fs::path& folder) {
       false};
   if (mounted.type == "tmpfs" || mounted.type == "ramfs") {
     finding.advice = "it lies in memory: a run there is gone when the machine restarts";
-  } else if (free < kGiB) {
+  } else if (free < kLittleSpace) {
     finding.advice = "little room: a checkpoint holds three to four times the parameters";
   }
   return finding;

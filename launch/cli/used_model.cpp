@@ -12,7 +12,7 @@
 namespace elbow {
 namespace {
 
-constexpr std::int64_t kFormatVersion = 1;
+constexpr std::int64_t kOutputFormat = 1;
 constexpr std::size_t kLargestRunFile = 256 << 20;
 
 bool needs_labels(const UsedModel& model, LabelsOf labels) {
@@ -102,7 +102,7 @@ FileAttributes UsedModel::about(const UseArguments& arguments) const {
   }
   about.text.emplace_back("parameters", arguments.model.parameters);
   about.text.emplace_back("parameters_hash", saved.parameters_hash);
-  about.numbers = {{"format_version", kFormatVersion},
+  about.numbers = {{"format_version", kOutputFormat},
                    {"seed", static_cast<std::int64_t>(seed)},
                    {"block", arguments.block},
                    {"threads", arguments.threads}};

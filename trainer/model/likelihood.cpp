@@ -12,7 +12,7 @@
 namespace elbow {
 namespace {
 
-const std::vector<LikelihoodKind>& registry() {
+const std::vector<LikelihoodKind>& likelihoods() {
   static const std::vector<LikelihoodKind> kinds = {
       {"gaussian", Measure::kDensity, make_gaussian_likelihood},
       {"laplace", Measure::kDensity, make_laplace_likelihood},
@@ -31,12 +31,12 @@ void Likelihood::fit(double /*mean_log_density*/, std::int64_t /*variables*/) {
 
 std::vector<std::string> likelihood_names() {
   std::vector<std::string> names;
-  for (const auto& kind : registry()) names.push_back(kind.name);
+  for (const auto& kind : likelihoods()) names.push_back(kind.name);
   return names;
 }
 
 const LikelihoodKind& likelihood_kind(const std::string& name) {
-  for (const auto& kind : registry()) {
+  for (const auto& kind : likelihoods()) {
     if (kind.name == name) return kind;
   }
   throw ConfigError(fmt::format("option model.likelihood: there is no likelihood '{}'; {}", name,

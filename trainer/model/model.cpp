@@ -20,14 +20,14 @@ constexpr int kModelFormat = 2;
 
 enum class Given { kNothing, kCondition, kEither };
 
-struct Kind {
+struct ProcedureKind {
   std::string name;
   Given given;
   std::shared_ptr<Procedure> (*make)(const ModelOptions&, const Observation&, const Conditioning&);
 };
 
-const std::vector<Kind>& registry() {
-  static const std::vector<Kind> kinds = {
+const std::vector<ProcedureKind>& procedures() {
+  static const std::vector<ProcedureKind> kinds = {
       {"vae", Given::kNothing, make_vae},
       {"cvae", Given::kCondition, make_cvae},
       {"pixelcnn", Given::kEither, make_pixelcnn},
@@ -38,8 +38,8 @@ const std::vector<Kind>& registry() {
   return kinds;
 }
 
-const Kind& find(const std::string& name) {
-  for (const auto& kind : registry()) {
+const ProcedureKind& find_procedure(const std::string& name) {
+  for (const auto& kind : procedures()) {
     if (kind.name == name) return kind;
   }
   throw ConfigError(fmt::format("option model.kind: there is no model '{}'; {}", name,
@@ -59,14 +59,14 @@ std::shared_ptr<Procedure> compose(const ModelOptions& options, const Observatio
                     "number, or 'learned'",
                     options.kind));
   }
-  return find(options.kind).make(options, observation, conditioning);
+  return find_procedure(options.kind).make(options, observation, conditioning);
 }
 
 }  // namespace
 
 std::vector<std::string> procedure_names() {
   std::vector<std::string> names;
-  for (const auto& kind : registry()) names.push_back(kind.name);
+  for (const auto& kind : procedures()) names.push_back(kind.name);
   return names;
 }
 
@@ -84,7 +84,7 @@ std::shared_ptr<Procedure> sketch_model(const ModelOptions& options, const Obser
 }
 
 std::string resolved_condition(const ModelOptions& options) {
-  const Given given = find(options.kind).given;
+  const Given given = find_procedure(options.kind).given;
   if (options.condition == "auto") return given == Given::kCondition ? "classes" : "none";
   const Given asked = options.condition == "none" ? Given::kNothing : Given::kCondition;
   if (given != Given::kEither && given != asked) {

@@ -18,7 +18,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Kind {
+struct NetworkKind {
   std::string name;
   std::shared_ptr<Network> (*encoder)(const ModelOptions&, const std::vector<std::int64_t>&,
                                       std::int64_t outputs, std::int64_t condition);
@@ -28,8 +28,8 @@ struct Kind {
   std::vector<std::int64_t> default_widths;
 };
 
-const std::vector<Kind>& registry() {
-  static const std::vector<Kind> kinds = {
+const std::vector<NetworkKind>& networks() {
+  static const std::vector<NetworkKind> kinds = {
       {"mlp", make_mlp_encoder, make_mlp_decoder, {400}},
       {"convolutional", make_convolutional_encoder, make_convolutional_decoder, {32, 64}},
       {"residual", make_residual_encoder, make_residual_decoder, {32, 64}},
@@ -39,22 +39,22 @@ const std::vector<Kind>& registry() {
   return kinds;
 }
 
-const Kind& find(const std::string& name) {
-  for (const auto& kind : registry()) {
+const NetworkKind& find_network(const std::string& name) {
+  for (const auto& kind : networks()) {
     if (kind.name == name) return kind;
   }
   throw ConfigError(fmt::format("option model.network: there is no network '{}'; {}", name,
                                 suggestion(name, network_names())));
 }
 
-const Kind& find(const ModelOptions& options) {
+const NetworkKind& find_network(const ModelOptions& options) {
   const std::string& name = options.network;
   if (name != "torchscript" && !(options.encoder.empty() && options.decoder.empty())) {
     throw ConfigError(fmt::format(
         "option model.{}: a file is read only where model.network = 'torchscript', and it is '{}'",
         options.encoder.empty() ? "decoder" : "encoder", name));
   }
-  return find(name);
+  return find_network(name);
 }
 
 const std::vector<std::pair<std::string, Activation>>& activations() {
@@ -280,13 +280,13 @@ Json LayerStack::architecture() const {
 
 std::vector<std::string> network_names() {
   std::vector<std::string> names;
-  for (const auto& kind : registry()) names.push_back(kind.name);
+  for (const auto& kind : networks()) names.push_back(kind.name);
   return names;
 }
 
 std::vector<std::int64_t> default_widths(const std::string& kind, const std::string& network) {
   if (kind == "pixelcnn") return {32, 32, 32, 32};  // which has a network of its own
-  return find(network).default_widths;
+  return find_network(network).default_widths;
 }
 
 std::vector<std::string> activation_names() {
@@ -298,13 +298,13 @@ std::vector<std::string> activation_names() {
 std::shared_ptr<Network> make_encoder(const ModelOptions& options,
                                       const std::vector<std::int64_t>& shape, std::int64_t outputs,
                                       std::int64_t condition) {
-  return find(options).encoder(options, shape, outputs, condition);
+  return find_network(options).encoder(options, shape, outputs, condition);
 }
 
 std::shared_ptr<Network> make_decoder(const ModelOptions& options, std::int64_t latent,
                                       const std::vector<std::int64_t>& shape,
                                       std::int64_t parameters, std::int64_t condition) {
-  return find(options).decoder(options, latent, shape, parameters, condition);
+  return find_network(options).decoder(options, latent, shape, parameters, condition);
 }
 
 }  // namespace elbow

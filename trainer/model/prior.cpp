@@ -13,13 +13,13 @@
 namespace elbow {
 namespace {
 
-struct Kind {
+struct PriorKind {
   std::string name;
   std::shared_ptr<Prior> (*make)(const ModelOptions&, const PriorSetting&);
 };
 
-const std::vector<Kind>& registry() {
-  static const std::vector<Kind> kinds = {
+const std::vector<PriorKind>& priors() {
+  static const std::vector<PriorKind> kinds = {
       {"gaussian", make_gaussian_prior},       {"uniform", make_uniform_prior},
       {"categorical", make_categorical_prior}, {"product", make_product_prior},
       {"mixture", make_mixture_prior},         {"vamp", make_vamp_prior},
@@ -34,12 +34,12 @@ std::string Prior::summary() const { return counted(latent(), "latent"); }
 
 std::vector<std::string> prior_names() {
   std::vector<std::string> names;
-  for (const auto& kind : registry()) names.push_back(kind.name);
+  for (const auto& kind : priors()) names.push_back(kind.name);
   return names;
 }
 
 std::shared_ptr<Prior> make_prior(const ModelOptions& options, const PriorSetting& setting) {
-  for (const auto& kind : registry()) {
+  for (const auto& kind : priors()) {
     if (kind.name == options.prior) return kind.make(options, setting);
   }
   throw ConfigError(fmt::format("option model.prior: there is no prior '{}'; {}", options.prior,

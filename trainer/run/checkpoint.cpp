@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr int kFormatVersion = 1;
+constexpr int kManifestFormat = 1;
 constexpr std::size_t kLargestManifest = 64 << 20;
 constexpr std::size_t kMostFiles = 100000;
 constexpr std::int64_t kMostSteps = 1'000'000'000'000;
@@ -41,7 +41,7 @@ Json to_json(const Manifest& manifest) {
   for (const StoredFile& file : manifest.files) {
     files[file.name] = {{"size", file.size}, {"xxh3_128", file.hash}};
   }
-  return {{"format_version", kFormatVersion},       {"step", manifest.step},
+  return {{"format_version", kManifestFormat},      {"step", manifest.step},
           {"generation", manifest.generation},      {"files", std::move(files)},
           {"record", object(manifest.record)},      {"about", object(manifest.about)},
           {"configuration", manifest.configuration}};
@@ -70,7 +70,7 @@ std::vector<StoredFile> read_files(const StoredObject& manifest, const Json& fil
 }
 
 Manifest read_manifest(const fs::path& path) {
-  Json json = read_versioned_json(path, kLargestManifest, kFormatVersion);
+  Json json = read_versioned_json(path, kLargestManifest, kManifestFormat);
   const std::string text = read_file(path, kLargestManifest);
   Json content = json;
   content.erase("xxh3_128");

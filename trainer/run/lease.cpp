@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kFormatVersion = 1;
+constexpr int kLeaseFormat = 1;
 constexpr std::size_t kLargestFile = 65536;
 constexpr char kMark[] = "generation-";
 
@@ -159,7 +159,7 @@ std::optional<LeaseRecord> read_lease(const fs::path& root) {
   std::error_code ignored;
   if (fs::status(path, ignored).type() == fs::file_type::not_found) return std::nullopt;
   try {
-    const auto json = read_versioned_json(path, kLargestFile, kFormatVersion);
+    const auto json = read_versioned_json(path, kLargestFile, kLeaseFormat);
     const StoredObject lease(json, path.string());
     return LeaseRecord{lease.whole_number("generation"),
                        lease.whole_number("renewals"),
@@ -341,13 +341,10 @@ void Lease::publish(const fs::path& temporary, const fs::path& path, bool renew_
 }
 
 void Lease::store(bool released) {
-  const nlohmann::ordered_json json = {{"format_version", kFormatVersion},
-                                       {"generation", generation_},
-                                       {"renewals", renewals_++},
-                                       {"released", released},
-                                       {"host", this_process().host},
-                                       {"boot", boot_id()},
-                                       {"process", ::getpid()}};
+  const nlohmann::ordered_json json = {
+      {"format_version", kLeaseFormat}, {"generation", generation_},   {"renewals", renewals_++},
+      {"released", released},           {"host", this_process().host}, {"boot", boot_id()},
+      {"process", ::getpid()}};
   const auto now = since_boot();
   const fs::path path = lease_path(root_);
   publish(make_temporary(path, [&](NewFile& file) { file.write(json.dump() + "\n"); }), path,

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr int kFormatVersion = 1;
+constexpr int kRecordFormat = 1;
 constexpr std::size_t kLargestRecord = 16 << 20;
 
 // Makes the folder where there is none, and refuses one that holds something else than a run.
@@ -54,7 +54,7 @@ void remove_outdated(const RunPaths& paths, bool begins_anew) {
 
 Json read_run_record(const fs::path& root) {
   const fs::path path = RunPaths{root}.record();
-  Json record = read_versioned_json(path, kLargestRecord, kFormatVersion);
+  Json record = read_versioned_json(path, kLargestRecord, kRecordFormat);
   const auto is_session = [](const Json& session) {
     return session.is_object() && (!session.contains("reason") || session["reason"].is_string());
   };
@@ -116,7 +116,7 @@ void RunDirectory::begin_session(const std::string& configuration, const Json& a
   remove_outdated(paths_, plan.from_step == 0);
   write_text(paths_.configuration(), configuration);
   if (record_.is_null()) {
-    record_ = {{"format_version", kFormatVersion},
+    record_ = {{"format_version", kRecordFormat},
                {"finished", false},
                {"about", Json::object()},
                {"sessions", Json::array()}};

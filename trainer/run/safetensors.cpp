@@ -35,7 +35,7 @@ const char* name_of(torch::ScalarType type) {
   throw Error(fmt::format("safetensors: no name for type {}", c10::toString(type)));
 }
 
-[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& problem) {
+[[noreturn]] void invalid(const std::filesystem::path& path, const std::string& problem) {
   throw CheckpointError(
       fmt::format("{} is not a valid safetensors file: {}", path.string(), problem));
 }
@@ -69,7 +69,7 @@ torch::ScalarType type_named(const std::filesystem::path& path, const std::strin
   for (const auto& known : kTypes) {
     if (name == known.name) return known.type;
   }
-  refuse(path, fmt::format("type '{}' is not known", name));
+  invalid(path, fmt::format("type '{}' is not known", name));
 }
 
 // A tensor's description, checked against the `available` bytes of values.
@@ -78,28 +78,28 @@ Entry parse_entry(const std::filesystem::path& path, const std::string& name, co
   Entry entry;
   entry.type = type_named(path, json.at("dtype").get<std::string>());
   const Json& shape = json.at("shape");
-  if (shape.size() > kLargestRank) refuse(path, fmt::format("'{}' has too many axes", name));
+  if (shape.size() > kLargestRank) invalid(path, fmt::format("'{}' has too many axes", name));
   std::uint64_t bytes = torch::elementSize(entry.type);
   for (const Json& axis : shape) {
     if (!axis.is_number_unsigned() || axis.get<std::uint64_t>() > kLongestAxis) {
-      refuse(path, fmt::format("'{}' has an impossible shape", name));
+      invalid(path, fmt::format("'{}' has an impossible shape", name));
     }
     const auto length = axis.get<std::uint64_t>();
     if (length != 0 && bytes > available / length) {
-      refuse(path, fmt::format("'{}' is larger than the file", name));
+      invalid(path, fmt::format("'{}' is larger than the file", name));
     }
     bytes *= length;
     entry.shape.push_back(static_cast<std::int64_t>(length));
   }
   for (const int i : {0, 1}) {
     if (!json.at("data_offsets").at(i).is_number_unsigned()) {
-      refuse(path, fmt::format("'{}' has impossible offsets", name));
+      invalid(path, fmt::format("'{}' has impossible offsets", name));
     }
   }
   entry.begin = json.at("data_offsets").at(0).get<std::uint64_t>();
   entry.end = json.at("data_offsets").at(1).get<std::uint64_t>();
   if (entry.end > available || entry.begin > entry.end || entry.end - entry.begin != bytes) {
-    refuse(path, fmt::format("the bytes of '{}' don't fit its shape", name));
+    invalid(path, fmt::format("the bytes of '{}' don't fit its shape", name));
   }
   return entry;
 }
@@ -109,29 +109,29 @@ std::map<std::string, Entry> parse_header(const std::filesystem::path& path,
   std::map<std::string, Entry> entries;
   try {
     const Json header = parse_json(text);
-    if (!header.is_object()) refuse(path, "its header is no JSON object");
+    if (!header.is_object()) invalid(path, "its header is no JSON object");
     for (const auto& [name, json] : header.items()) {
       if (name != "__metadata__") entries[name] = parse_entry(path, name, json, available);
     }
   } catch (const Json::exception& error) {
-    refuse(path, json_problem(error));
+    invalid(path, json_problem(error));
   } catch (const CheckpointError&) {
     throw;
   } catch (const std::exception& error) {
-    refuse(path, error.what());
+    invalid(path, error.what());
   }
   std::map<std::uint64_t, std::uint64_t> extents;
   for (const auto& [name, entry] : entries) {
     if (entry.begin != entry.end && !extents.emplace(entry.begin, entry.end).second) {
-      refuse(path, fmt::format("'{}' lies where another tensor lies", name));
+      invalid(path, fmt::format("'{}' lies where another tensor lies", name));
     }
   }
   std::uint64_t covered = 0;
   for (const auto& [begin, end] : extents) {
-    if (begin != covered) refuse(path, "its tensors overlap or leave gaps");
+    if (begin != covered) invalid(path, "its tensors overlap or leave gaps");
     covered = end;
   }
-  if (covered != available) refuse(path, "it has more bytes than its header describes");
+  if (covered != available) invalid(path, "it has more bytes than its header describes");
   return entries;
 }
 
@@ -171,11 +171,11 @@ NamedTensors load_safetensors(const std::filesystem::path& path) {
     const InputFile file(path);
     const std::uint64_t size = file.size();
     std::array<std::byte, 8> length{};
-    if (size < length.size()) refuse(path, "it is too short");
+    if (size < length.size()) invalid(path, "it is too short");
     file.read(0, length);
     const std::uint64_t header_size = little_endian(length);
     if (header_size > kLargestHeader || header_size > size - length.size()) {
-      refuse(path, "its header is longer than allowed");
+      invalid(path, "its header is longer than allowed");
     }
     std::string header(header_size, '\0');
     file.read(length.size(), std::as_writable_bytes(std::span(header)));

@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kFormatVersion = 1;
+constexpr int kModelFormat = 1;
 constexpr std::size_t kLargestDescription = 256 << 20;
 
 void take_own_networks(ModelOptions& options, const OwnNetworks& own) {
@@ -68,7 +68,7 @@ std::filesystem::path find_parameters(const RunPaths& paths, const std::string& 
 
 void save_model_description(const RunPaths& paths, const ModelFile& model,
                             const ModelRecord& record, const AtomicWrite& write) {
-  Json json = {{"format_version", kFormatVersion},
+  Json json = {{"format_version", kModelFormat},
                {"seed", record.seed},
                {"data_fingerprint", record.data_fingerprint}};
   json.update(model_to_json(model));
@@ -103,7 +103,7 @@ void save_parameters(const std::filesystem::path& path, const NamedTensors& para
 }
 
 SavedModel load_model(const RunPaths& paths, const std::string& which, const OwnNetworks& own) {
-  const Json json = read_versioned_json(paths.model(), kLargestDescription, kFormatVersion);
+  const Json json = read_versioned_json(paths.model(), kLargestDescription, kModelFormat);
   try {
     const StoredObject stored_model(json, paths.model().string());
     const ModelRecord record{static_cast<std::uint64_t>(stored_model.whole_number("seed")),
