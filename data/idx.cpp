@@ -19,7 +19,7 @@ constexpr std::size_t kMagicBytes = 4;
 constexpr std::size_t kLongestHeader = kMagicBytes + 4 * 255;
 constexpr unsigned kUnsignedByte = 0x08;
 // Deflate cannot do better.
-constexpr std::int64_t kBestRatio = 1032;
+constexpr std::int64_t kBestGzipRatio = 1032;
 constexpr std::size_t kLargestCompressed = std::size_t{1} << 32;
 // libdeflate leaves what it has unpacked in a buffer that turns out too small; a block that does
 // not shrink (64 KiB at most) is all or nothing, so that this much holds any header.
@@ -126,7 +126,7 @@ void IdxFile::open_compressed() {
   if (result == LIBDEFLATE_SUCCESS) head.resize(got);
   const Header header = parse_header(file_, head);
   // Before that much memory is asked for.
-  if (header.values / kBestRatio > std::ssize(packed)) wrong_length(file_, header, "short");
+  if (header.values / kBestGzipRatio > std::ssize(packed)) wrong_length(file_, header, "short");
   unpacked_.resize(static_cast<std::size_t>(header.bytes + header.values));
   result = unpack(unpacked_);
   if (result == LIBDEFLATE_INSUFFICIENT_SPACE) wrong_length(file_, header, "long");

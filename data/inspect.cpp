@@ -20,7 +20,7 @@
 namespace elbow {
 namespace {
 
-constexpr std::int64_t kRuns = 16;
+constexpr std::int64_t kLookedAtRuns = 16;
 constexpr std::int64_t kValueBytes = std::int64_t{256} << 20;
 constexpr std::int64_t kBatch = 256;
 constexpr std::int64_t kBatchBytes = std::int64_t{64} << 20;
@@ -59,7 +59,7 @@ ValueSummary summarise_values(const PartInfo& part, const InspectOptions& option
   const std::int64_t elements = part.row_elements();
   const std::int64_t affordable = std::max<std::int64_t>(1, kValueBytes / part.row_bytes());
   const std::int64_t rows = std::min({part.rows, options.value_rows, affordable});
-  const std::int64_t runs = std::min(kRuns, rows);
+  const std::int64_t runs = std::min(kLookedAtRuns, rows);
   ValueSummary summary;
   summary.rows = rows;
   summary.lowest = std::numeric_limits<double>::infinity();

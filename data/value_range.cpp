@@ -12,7 +12,7 @@ constexpr std::int64_t kRuns = 64;     // as many places as a fingerprint looks 
 constexpr std::int64_t kRunRows = 16;  // that lie together, often in one chunk
 constexpr std::int64_t kMostValues = std::int64_t{1} << 22;
 constexpr double kFarAway = 0.001;  // share of values at either end
-constexpr std::int64_t kBlockRows = 1024;
+constexpr std::int64_t kRangeBlockRows = 1024;
 
 }  // namespace
 
@@ -56,8 +56,8 @@ int white_level(const DataSet& data) {
   if (data.type() != ValueType::kUint8) return 255;
   std::vector<std::int64_t> indices;
   std::vector<std::byte> values;
-  for (std::int64_t begin = 0; begin < data.size(); begin += kBlockRows) {
-    indices.resize(static_cast<std::size_t>(std::min(kBlockRows, data.size() - begin)));
+  for (std::int64_t begin = 0; begin < data.size(); begin += kRangeBlockRows) {
+    indices.resize(static_cast<std::size_t>(std::min(kRangeBlockRows, data.size() - begin)));
     std::iota(indices.begin(), indices.end(), begin);
     values.resize(indices.size() * static_cast<std::size_t>(data.row_elements()));
     data.read(indices, values.data());

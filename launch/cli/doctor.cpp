@@ -89,7 +89,7 @@ Finding probe_variables() {
 }
 
 // Prints a group of findings and keeps those that need something done.
-class Report {
+class Diagnosis {
  public:
   void add(const std::string& title, const Findings& findings) {
     if (findings.empty()) return;
@@ -175,7 +175,7 @@ void examine(const DoctorArguments& arguments, Communicator& comm) {
   const JobFindings found = examine_job(comm, places, arguments.run);
   together(comm, [&] {
     if (comm.rank() != 0) return;
-    Report report;
+    Diagnosis report;
     report.add("Program", probe_program());
     report.add("Machine", probe_machine());
     report.add("Job", probe_job(job_shape(comm.size(), static_cast<int>(ranks_here))));

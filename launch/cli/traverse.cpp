@@ -38,7 +38,7 @@ struct Start {
 };
 
 // One row of the picture.
-struct Row {
+struct LatentRow {
   LatentAxis axis;
   std::vector<double> stops;
   torch::Tensor codes;    // [stops, D]
@@ -96,7 +96,7 @@ torch::Tensor expand(const torch::Tensor& row, std::int64_t count) {
 
 // Fills in how far each row moves the picture.
 void measure(Communicator& comm, const UsedModel& model, const Start& start,
-             std::vector<Row>& rows) {
+             std::vector<LatentRow>& rows) {
   const torch::NoGradGuard no_grad;
   const auto compute = [&](const Batch& batch) {
     const torch::Tensor& z = rows[static_cast<std::size_t>(batch.indices[0])].codes;
@@ -111,15 +111,15 @@ void measure(Communicator& comm, const UsedModel& model, const Start& start,
   });
 }
 
-std::vector<Row> measured_rows(Communicator& comm, const UsedModel& model,
-                               const TraverseArguments& arguments,
-                               const std::vector<LatentAxis>& axes, const Start& start) {
+std::vector<LatentRow> measured_rows(Communicator& comm, const UsedModel& model,
+                                     const TraverseArguments& arguments,
+                                     const std::vector<LatentAxis>& axes, const Start& start) {
   std::vector<LatentAxis> chosen = axes;
   if (!arguments.latents.empty()) {
     chosen.clear();
     for (const std::int64_t latent : arguments.latents) chosen.push_back(axis_of(axes, latent));
   }
-  std::vector<Row> rows;
+  std::vector<LatentRow> rows;
   for (const LatentAxis& axis : chosen) {
     const auto places = stops(axis, arguments.from, arguments.to, arguments.steps);
     rows.push_back({axis, places, walk(start.z[0], axis, places)});
@@ -127,19 +127,19 @@ std::vector<Row> measured_rows(Communicator& comm, const UsedModel& model,
   measure(comm, model, start, rows);
   if (!arguments.latents.empty()) return rows;
   std::stable_sort(rows.begin(), rows.end(),
-                   [](const Row& a, const Row& b) { return a.movement > b.movement; });
+                   [](const LatentRow& a, const LatentRow& b) { return a.movement > b.movement; });
   rows.resize(std::min(rows.size(), kShownLatents));
   return rows;
 }
 
 // A row a latent, filled where it has fewer places than the others.
-Image picture(const UsedModel& model, const std::vector<Row>& rows, const torch::Tensor& x) {
+Image picture(const UsedModel& model, const std::vector<LatentRow>& rows, const torch::Tensor& x) {
   const auto images = to_images(model.observation(), x);
   std::size_t columns = 0;
-  for (const Row& row : rows) columns = std::max(columns, row.stops.size());
+  for (const LatentRow& row : rows) columns = std::max(columns, row.stops.size());
   std::vector<Image> cells;
   auto next = images.begin();
-  for (const Row& row : rows) {
+  for (const LatentRow& row : rows) {
     const auto end = next + static_cast<std::ptrdiff_t>(row.stops.size());
     cells.insert(cells.end(), next, end);
     cells.insert(cells.end(), columns - row.stops.size(), empty_cell(images.front()));
@@ -150,11 +150,11 @@ Image picture(const UsedModel& model, const std::vector<Row>& rows, const torch:
   return grid(cells, style);
 }
 
-CellJob job_of(const UsedModel& model, const Start& start, const std::vector<Row>& rows) {
+CellJob job_of(const UsedModel& model, const Start& start, const std::vector<LatentRow>& rows) {
   std::vector<torch::Tensor> codes;
   auto latents = std::make_shared<std::vector<std::int64_t>>();
   auto values = std::make_shared<std::vector<double>>();
-  for (const Row& row : rows) {
+  for (const LatentRow& row : rows) {
     codes.push_back(row.codes);
     latents->insert(latents->end(), row.stops.size(), row.axis.first);
     values->insert(values->end(), row.stops.begin(), row.stops.end());
@@ -174,7 +174,7 @@ CellJob job_of(const UsedModel& model, const Start& start, const std::vector<Row
   return job;
 }
 
-std::string row_text(std::size_t number, const Row& row) {
+std::string row_text(std::size_t number, const LatentRow& row) {
   const LatentAxis& axis = row.axis;
   const std::string what =
       axis.categories > 0
@@ -199,7 +199,7 @@ void run_traverse(const TraverseArguments& arguments, Communicator& comm) {
     require_few_pictures(output, static_cast<std::int64_t>(rows) * arguments.steps, "--steps");
   });
   const Start start = start_of(comm, model, arguments, axes);
-  const std::vector<Row> rows = measured_rows(comm, model, arguments, axes, start);
+  const std::vector<LatentRow> rows = measured_rows(comm, model, arguments, axes, start);
   write_cells(comm, model, arguments.use, output, job_of(model, start, rows));
   if (comm.rank() != 0) return;
   std::string text = fmt::format("from {}, one latent a row, the others as they were: {}\n",

@@ -8,10 +8,10 @@
 namespace elbow {
 namespace {
 
-using Words = std::vector<std::string>;
+using Texts = std::vector<std::string>;
 
 TEST(Nearest, FindsMisspellings) {
-  const Words words = {"training.batch", "training.epochs", "model.kind", "seed"};
+  const Texts words = {"training.batch", "training.epochs", "model.kind", "seed"};
   EXPECT_EQ(nearest("trainig.batch", words), "training.batch");
   EXPECT_EQ(nearest("training.batch_size", words), "training.batch");
   EXPECT_EQ(nearest("training.epcohs", words), "training.epochs");
@@ -20,30 +20,30 @@ TEST(Nearest, FindsMisspellings) {
 }
 
 TEST(Nearest, NothingForAnotherWord) {
-  EXPECT_EQ(nearest("gan", Words{"vae", "lord"}), "");
-  EXPECT_EQ(nearest("", Words{"vae"}), "");
-  EXPECT_EQ(nearest("vae", Words{}), "");
+  EXPECT_EQ(nearest("gan", Texts{"vae", "lord"}), "");
+  EXPECT_EQ(nearest("", Texts{"vae"}), "");
+  EXPECT_EQ(nearest("vae", Texts{}), "");
 }
 
 TEST(Nearest, TheNearestOfSeveral) {
-  EXPECT_EQ(nearest("widht", Words{"weight", "width", "widths"}), "width");
+  EXPECT_EQ(nearest("widht", Texts{"weight", "width", "widths"}), "width");
 }
 
 TEST(Suggestion, OneOrAll) {
-  const Words words = {"gaussian", "bernoulli"};
+  const Texts words = {"gaussian", "bernoulli"};
   EXPECT_EQ(suggestion("gausian", words), "did you mean 'gaussian'?");
   EXPECT_EQ(suggestion("poisson", words), "valid are: gaussian, bernoulli");
 }
 
 TEST(Text, SplitKeepsEmptyParts) {
-  EXPECT_EQ(split("a,b,,c", ','), (Words{"a", "b", "", "c"}));
-  EXPECT_EQ(split("", ','), Words{""});
-  EXPECT_EQ(split("a,", ','), (Words{"a", ""}));
+  EXPECT_EQ(split("a,b,,c", ','), (Texts{"a", "b", "", "c"}));
+  EXPECT_EQ(split("", ','), Texts{""});
+  EXPECT_EQ(split("a,", ','), (Texts{"a", ""}));
 }
 
 TEST(Text, Join) {
-  EXPECT_EQ(join(Words{"a", "b"}, ", "), "a, b");
-  EXPECT_EQ(join(Words{}, ", "), "");
+  EXPECT_EQ(join(Texts{"a", "b"}, ", "), "a, b");
+  EXPECT_EQ(join(Texts{}, ", "), "");
 }
 
 TEST(Text, Shape) {

@@ -38,7 +38,7 @@ std::string gzip(const std::string& bytes, int level = 6) {
   return packed;
 }
 
-void write(const std::string& file, const std::string& bytes) {
+void write_file(const std::string& file, const std::string& bytes) {
   std::ofstream(file, std::ios::binary) << bytes;
 }
 
@@ -54,8 +54,8 @@ std::vector<std::uint8_t> read_back(const std::string& spec) {
 class IdxTest : public testing::Test {
  protected:
   IdxTest() : images_(test::byte_pattern(50, 12)), labels_(test::byte_pattern(50, 1)) {
-    write(folder_ / "images", idx({50, 3, 4}, images_));
-    write(folder_ / "labels", idx({50}, labels_));
+    write_file(folder_ / "images", idx({50, 3, 4}, images_));
+    write_file(folder_ / "labels", idx({50}, labels_));
   }
   IdxImport job(const std::string& images = "images", const std::string& labels = "labels") const {
     return {folder_ / images, labels.empty() ? "" : folder_ / labels, folder_ / "out.h5", "train",
@@ -69,7 +69,7 @@ class IdxTest : public testing::Test {
     return message;
   }
   std::string refusal_of(const std::string& image_bytes) const {
-    write(folder_ / "bad", image_bytes);
+    write_file(folder_ / "bad", image_bytes);
     const std::string message = refusal(job("bad", ""));
     EXPECT_THAT(message, HasSubstr(folder_ / "bad"));
     return message;
@@ -96,8 +96,8 @@ TEST_F(IdxTest, PlainFilesArriveByteForByte) {
 
 TEST_F(IdxTest, CompressedFilesToo) {
   for (const int level : {0, 1, 6, 12}) {
-    write(folder_ / "images.gz", gzip(idx({50, 3, 4}, images_), level));
-    write(folder_ / "labels.gz", gzip(idx({50}, labels_), level));
+    write_file(folder_ / "images.gz", gzip(idx({50, 3, 4}, images_), level));
+    write_file(folder_ / "labels.gz", gzip(idx({50}, labels_), level));
     IdxImport import = job("images.gz", "labels.gz");
     import.replace = true;
     import_idx(import);
@@ -113,7 +113,7 @@ TEST_F(IdxTest, LargeFiles) {
   std::vector<std::uint8_t> noise(20 * 1000 * 1000);
   for (auto& value : noise) value = static_cast<std::uint8_t>(engine());
   for (const int level : {0, 1}) {
-    write(folder_ / "large", gzip(idx({200, 1000, 100}, noise), level));
+    write_file(folder_ / "large", gzip(idx({200, 1000, 100}, noise), level));
     IdxImport import = job("large", "");
     import.replace = true;
     import_idx(import);
@@ -122,7 +122,7 @@ TEST_F(IdxTest, LargeFiles) {
 }
 
 TEST_F(IdxTest, LabelsOfAnyWidthAndNone) {
-  write(folder_ / "wide", idx({50, 12}, images_));
+  write_file(folder_ / "wide", idx({50, 12}, images_));
   import_idx(job("images", "wide"));
   EXPECT_EQ(read_back(folder_ / "out.h5:/train/labels"), images_);
   IdxImport import = job("wide", "");
@@ -144,7 +144,7 @@ TEST_F(IdxTest, AGroupThatExistsIsReplacedOnRequestOnly) {
   import_idx(job());
   const auto size = std::filesystem::file_size(folder_ / "out.h5");
   const std::vector<std::uint8_t> others(50 * 12, 9);
-  write(folder_ / "others", idx({50, 3, 4}, others));
+  write_file(folder_ / "others", idx({50, 3, 4}, others));
   IdxImport import = job("others");
   EXPECT_THAT(refusal(import),
               AllOf(HasSubstr(folder_ / "out.h5"), HasSubstr("/train"), HasSubstr("--replace")));
@@ -156,7 +156,7 @@ TEST_F(IdxTest, AGroupThatExistsIsReplacedOnRequestOnly) {
 }
 
 TEST_F(IdxTest, AFileThatIsNoHdf5IsNotOverwritten) {
-  write(folder_ / "out.h5", "precious");
+  write_file(folder_ / "out.h5", "precious");
   EXPECT_THAT(refusal(job()), HasSubstr("not an HDF5 file"));
   EXPECT_EQ(std::filesystem::file_size(folder_ / "out.h5"), 8U);
 }
@@ -195,13 +195,14 @@ TEST_F(IdxTest, DamagedCompression) {
 // 64 MiB of zeros in a few kilobytes, behind a header that says 12 bytes; and a header that says
 // more than the file can hold. Neither may take the memory.
 TEST_F(IdxTest, GzipBombs) {
-  write(folder_ / "bad", gzip(idx({1, 3, 4}, std::vector<std::uint8_t>(std::size_t{1} << 26))));
+  write_file(folder_ / "bad",
+             gzip(idx({1, 3, 4}, std::vector<std::uint8_t>(std::size_t{1} << 26))));
   EXPECT_THAT(refusal(job("bad", "")), HasSubstr("too long"));
   EXPECT_THAT(refusal_of(gzip(idx({1000000000, 1000, 1000}, images_))), HasSubstr("too short"));
 }
 
 TEST_F(IdxTest, CountsThatDisagree) {
-  write(folder_ / "few", idx({49}, std::vector<std::uint8_t>(49)));
+  write_file(folder_ / "few", idx({49}, std::vector<std::uint8_t>(49)));
   EXPECT_THAT(refusal(job("images", "few")),
               AllOf(HasSubstr(folder_ / "images"), HasSubstr("50 images"),
                     HasSubstr(folder_ / "few"), HasSubstr("49 labels")));

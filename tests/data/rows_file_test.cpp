@@ -27,7 +27,7 @@ class RowsFileTest : public testing::Test {
     return values;
   }
 
-  TemporaryFolder folder_;
+  elbow::TemporaryFolder folder_;
   std::string path_ = (folder_ / "rows.h5").string();
 };
 

@@ -15,12 +15,12 @@ namespace {
 
 using testing::HasSubstr;
 
-struct Case {
+struct SplitCase {
   std::int64_t size;
   std::int64_t held_out;
 };
 
-class Splits : public testing::TestWithParam<Case> {};
+class Splits : public testing::TestWithParam<SplitCase> {};
 
 // Everything that can be asked of a split, against one pass over is_held_out.
 TEST_P(Splits, AgreesWithItselfAndCountsEachSampleOnce) {
@@ -48,16 +48,16 @@ TEST_P(Splits, AgreesWithItselfAndCountsEachSampleOnce) {
   EXPECT_THROW(split.held_out(held), Error);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, Splits,
-                         testing::Values(Case{1, 0}, Case{7, 0}, Case{7, 1}, Case{7, 6},
-                                         Case{63, 5}, Case{64, 1}, Case{64, 63}, Case{65, 64},
-                                         Case{128, 127}, Case{1000, 50}, Case{1000, 999},
-                                         Case{4096, 2048}, Case{1000003, 50000}, Case{1000003, 1},
-                                         Case{1000003, 1000002}, Case{1000003, 0}),
-                         [](const auto& info) {
-                           return std::to_string(info.param.size) + "_" +
-                                  std::to_string(info.param.held_out);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Sizes, Splits,
+    testing::Values(SplitCase{1, 0}, SplitCase{7, 0}, SplitCase{7, 1}, SplitCase{7, 6},
+                    SplitCase{63, 5}, SplitCase{64, 1}, SplitCase{64, 63}, SplitCase{65, 64},
+                    SplitCase{128, 127}, SplitCase{1000, 50}, SplitCase{1000, 999},
+                    SplitCase{4096, 2048}, SplitCase{1000003, 50000}, SplitCase{1000003, 1},
+                    SplitCase{1000003, 1000002}, SplitCase{1000003, 0}),
+    [](const auto& info) {
+      return std::to_string(info.param.size) + "_" + std::to_string(info.param.held_out);
+    });
 
 TEST(Split, EveryBlockGivesItsShare) {
   const Split split(3, 64000, 3200);

@@ -25,7 +25,7 @@ ModelOptions glo_options(const std::string& sphere, std::int64_t latent = 3) {
   return options;
 }
 
-std::shared_ptr<Glo> make(const std::string& sphere, std::int64_t latent = 3) {
+std::shared_ptr<Glo> small_glo(const std::string& sphere, std::int64_t latent = 3) {
   return std::dynamic_pointer_cast<Glo>(make_model(glo_options(sphere, latent), raw_vectors(4), 1));
 }
 
@@ -35,33 +35,33 @@ torch::Tensor some_codes() {
 
 TEST(Glo, ProjectsToTheBallOrToTheSphere) {
   torch::Tensor ball = some_codes();
-  make("ball")->project_rows(ball);
+  small_glo("ball")->project_rows(ball);
   EXPECT_TRUE(torch::equal(
       ball, torch::tensor({{0.3F, -0.4F, 0.0F}, {0.6F, 0.8F, 0.0F}, {0.0F, 0.0F, 1.0F}})));
   torch::Tensor sphere = some_codes();
-  make("sphere")->project_rows(sphere);
+  small_glo("sphere")->project_rows(sphere);
   EXPECT_LT((sphere - torch::tensor({{0.6F, -0.8F, 0.0F}, {0.6F, 0.8F, 0.0F}, {0.0F, 0.0F, 1.0F}}))
                 .abs()
                 .max()
                 .item<double>(),
             1e-7);
   torch::Tensor origin = torch::zeros({1, 3});
-  make("sphere")->project_rows(origin);
+  small_glo("sphere")->project_rows(origin);
   EXPECT_TRUE(torch::equal(origin, torch::zeros({1, 3})));
 }
 
 TEST(Glo, InitialCodesAreProjected) {
   const auto indices = first_indices(50);
-  const auto ball = make("ball")->initial_rows(indices, {1, 0, 0});
+  const auto ball = small_glo("ball")->initial_rows(indices, {1, 0, 0});
   EXPECT_LT(ball.abs().max().item<double>(), 0.06);
-  const auto sphere = make("sphere")->initial_rows(indices, {1, 0, 0});
+  const auto sphere = small_glo("sphere")->initial_rows(indices, {1, 0, 0});
   EXPECT_LT((sphere.norm(2, 1) - 1).abs().max().item<double>(), 1e-6);
 }
 
 // The squared error with its normaliser at the projected code, and nothing that claims a bound.
 TEST(Glo, MaximisesTheReconstructionAlone) {
   for (const std::string sphere : {"ball", "sphere"}) {
-    const auto model = make(sphere);
+    const auto model = small_glo(sphere);
     const auto codes = some_codes();
     const auto x = torch::linspace(-1, 2, 12).view({3, 4});
     const auto indices = first_indices(3);
@@ -82,7 +82,7 @@ TEST(Glo, MaximisesTheReconstructionAlone) {
 }
 
 TEST(Glo, GradientsReachCodesAndDecoderButNotTheGaussian) {
-  const auto model = make("ball");
+  const auto model = small_glo("ball");
   const auto indices = first_indices(3);
   const auto codes = some_codes().set_requires_grad(true);
   model->terms({torch::ones({3, 4}), indices, {}, codes}, {}, {}).objective.sum().backward();
@@ -97,7 +97,7 @@ TEST(Glo, GradientsReachCodesAndDecoderButNotTheGaussian) {
 // The decoder passes codes on, so that what is sampled shows its mean and covariance: of 20,000
 // draws within 4 SE. Codes are so small that no projection moves them.
 TEST(Glo, SamplesTheGaussianOfTheCodes) {
-  const auto model = make("ball");
+  const auto model = small_glo("ball");
   {
     const torch::NoGradGuard no_grad;
     auto parameters = model->named_parameters();
@@ -137,7 +137,7 @@ TEST(Glo, SamplesTheGaussianOfTheCodes) {
 // its sign.
 TEST(Glo, EstimatesTheDeclaredModel) {
   for (const std::string sphere : {"ball", "sphere"}) {
-    const auto model = make(sphere, 1);
+    const auto model = small_glo(sphere, 1);
     const auto x = torch::tensor({{0.2F, 0.1F, -0.3F, 0.4F}, {1.0F, 0.5F, 0.0F, -0.5F}});
     const auto indices = first_indices(2);
     const auto figures = model->evaluate({x, indices}, {4000}, evaluation_noise());
@@ -167,7 +167,7 @@ TEST(Glo, EstimatesTheDeclaredModel) {
 }
 
 TEST(Glo, RefusesWhatItCannotTrain) {
-  const auto model = make("ball");
+  const auto model = small_glo("ball");
   const auto indices = first_indices(3);
   EXPECT_THROW(model->terms({torch::zeros({3, 4}), indices}, {}, {}), Error);
   EXPECT_THROW(model->terms({torch::zeros({3, 4}), indices, {}, torch::zeros({2, 3})}, {}, {}),

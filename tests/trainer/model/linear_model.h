@@ -12,6 +12,7 @@
 
 #include <torch/types.h>
 
+#include "tests/trainer/model/first_indices.h"
 #include "trainer/model/gaussian_likelihood.h"
 #include "trainer/model/model.h"
 #include "trainer/model/vae.h"
@@ -100,12 +101,6 @@ struct LinearModel {
     return model;
   }
 };
-
-inline std::vector<std::int64_t> first_indices(std::int64_t count) {
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
-  std::iota(indices.begin(), indices.end(), 0);
-  return indices;
-}
 
 inline RunNoise evaluation_noise(std::uint64_t seed = 1) { return {seed, 0, kEvaluationEpoch}; }
 

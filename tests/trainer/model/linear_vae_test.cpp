@@ -13,7 +13,7 @@
 namespace elbow {
 namespace {
 
-double largest_difference(const std::vector<double>& values, const torch::Tensor& exact) {
+double largest_error(const std::vector<double>& values, const torch::Tensor& exact) {
   double worst = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double truth = exact[static_cast<std::int64_t>(i)].item<double>();
@@ -48,8 +48,8 @@ TEST(LinearVae, ExactPosteriorMakesAllWeightsEqual) {
 
   const auto indices = first_indices(500);
   const auto figures = model.vae()->evaluate({x, indices}, {kSamples}, evaluation_noise());
-  const double estimate = largest_difference(figures.log_likelihood, exact);
-  const double elbo = largest_difference(figures.elbo, exact);
+  const double estimate = largest_error(figures.log_likelihood, exact);
+  const double elbo = largest_error(figures.elbo, exact);
   const double rest = largest_rest(figures, kSamples);
   std::printf("D = 16, double: estimate off by %.1e, ELBO %.1e, K - ESS %.1e\n", estimate, elbo,
               rest);
@@ -71,7 +71,7 @@ TEST(LinearVae, ReconstructionIsItsClosedForm) {
       -0.5 * (rest.square().sum(1) + spread) / s2 - 8 * std::log(2 * std::numbers::pi * s2);
   const auto indices = first_indices(50);
   const auto figures = model.vae()->evaluate({x, indices}, {3}, evaluation_noise());
-  EXPECT_LT(largest_difference(figures.reconstruction, exact), 1e-9);
+  EXPECT_LT(largest_error(figures.reconstruction, exact), 1e-9);
 }
 
 TEST(LinearVae, ManyVariablesInFloat) {
@@ -83,8 +83,8 @@ TEST(LinearVae, ManyVariablesInFloat) {
   const auto x_float = x.to(torch::kFloat);
   const auto indices = first_indices(300);
   const auto figures = vae->evaluate({x_float, indices}, {kSamples}, evaluation_noise());
-  const double estimate = largest_difference(figures.log_likelihood, model.log_density(x_float));
-  const double elbo = largest_difference(figures.elbo, model.log_density(x_float));
+  const double estimate = largest_error(figures.log_likelihood, model.log_density(x_float));
+  const double elbo = largest_error(figures.elbo, model.log_density(x_float));
   const double rest = largest_rest(figures, kSamples);
   std::printf("D = 784, float: estimate off by %.1e, ELBO %.1e, K - ESS %.1e\n", estimate, elbo,
               rest);

@@ -25,7 +25,7 @@ void set(Prior& prior, const std::string& name, const torch::Tensor& value) {
 }
 
 // Three components in one dimension, with weights .2, .5 and .3.
-std::shared_ptr<Prior> known() {
+std::shared_ptr<Prior> known_mixture() {
   auto prior = mixture(3, 1);
   prior->to(torch::kDouble);
   set(*prior, "mean", torch::tensor({{-2.0}, {0.5}, {3.0}}, torch::kDouble));
@@ -41,12 +41,13 @@ TEST(MixturePrior, DensityIsTheWeightedSum) {
     return weight * std::exp(-0.5 * (z - mean) * (z - mean) / v) /
            std::sqrt(2 * std::numbers::pi * v);
   };
-  EXPECT_NEAR(known()->log_density(torch::full({1, 1}, z, torch::kDouble), {}).item<double>(),
-              std::log(part(0.2, -2.0, -1.0) + part(0.5, 0.5, 0.4) + part(0.3, 3.0, -3.0)), 1e-12);
+  EXPECT_NEAR(
+      known_mixture()->log_density(torch::full({1, 1}, z, torch::kDouble), {}).item<double>(),
+      std::log(part(0.2, -2.0, -1.0) + part(0.5, 0.5, 0.4) + part(0.3, 3.0, -3.0)), 1e-12);
 }
 
 TEST(MixturePrior, DensityIntegratesToOne) {
-  const auto prior = known();
+  const auto prior = known_mixture();
   EXPECT_NEAR(integral([&](const auto& z) { return prior->log_density(z.unsqueeze(1), {}).exp(); },
                        -15.0, 20.0),
               1.0, 1e-9);
@@ -66,7 +67,7 @@ TEST(MixturePrior, OneComponentIsAGaussian) {
 // Frequencies, moments and the mean log density at 4 standard errors.
 TEST(MixturePrior, SamplesFollowTheDensity) {
   constexpr std::int64_t kCount = 100000;
-  const auto prior = known();
+  const auto prior = known_mixture();
   const auto z =
       prior->sample({1, Purpose::kSampling}, indices_up_to(kCount), 0, {}, torch::kDouble);
   const auto density = [&](const torch::Tensor& x) {

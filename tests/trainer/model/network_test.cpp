@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "tests/trainer/model/refused_network.h"
 #include "trainer/model/initialisation.h"
 #include "trainer/model/keyed_noise.h"
 
@@ -251,17 +252,6 @@ TEST(Network, LayersAreDescribed) {
               testing::ElementsAre("0 convolution 4x4 /2", "1 relu", "2 reshape", "3 linear"));
   EXPECT_EQ(network->layers()[0].output, (Shape{8, 14, 14}));
   EXPECT_EQ(total, 8 * 16 + 8 + 8 * 196 * 6 + 6);
-}
-
-void expect_refused(const ModelOptions& options, const Shape& shape, const std::string& text) {
-  for (const bool encoder : {true, false}) {
-    try {
-      encoder ? make_encoder(options, shape, 6) : make_decoder(options, 3, shape, 1);
-      FAIL() << text;
-    } catch (const ConfigError& error) {
-      EXPECT_THAT(error.what(), testing::HasSubstr(text));
-    }
-  }
 }
 
 TEST(Network, RefusesWhatDoesNotFit) {

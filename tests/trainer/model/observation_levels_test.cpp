@@ -14,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 using Shape = std::vector<std::int64_t>;
 
-const RunNoise kTraining{1, 0, 0};
+const RunNoise kTrainingNoise{1, 0, 0};
 const StoredRows kBytes{{5, 4, 3}, ValueType::kUint8};
 
 Observation of_levels(std::int64_t levels, const StoredRows& rows = kBytes) {
@@ -35,7 +35,7 @@ TEST(ObservationOfLevels, TakesValuesAsTheyAre) {
     EXPECT_EQ(observation.values(), Values::kRaw);
     EXPECT_EQ(observation.levels(), 256);
     const auto batch = byte_batch({5, 8, 11, 1000000000000}, kBytes.shape);
-    const auto x = observation.x(batch, kTraining);
+    const auto x = observation.x(batch, kTrainingNoise);
     EXPECT_EQ(x.sizes(), (Shape{4, 3, 5, 4}));
     EXPECT_TRUE(torch::equal(observation.in_file_units(x).flatten(), bytes_of(batch)));
     EXPECT_TRUE(torch::equal(x, observation.x(batch, {2, 1, 7})));
@@ -45,7 +45,7 @@ TEST(ObservationOfLevels, TakesValuesAsTheyAre) {
 
 TEST(ObservationOfLevels, SmallAlphabetsFillTheRange) {
   const auto observation = of_levels(5, {{5}, ValueType::kUint8});
-  const auto x = observation.x(batch_of(0, {0, 1, 2, 3, 4}), kTraining);
+  const auto x = observation.x(batch_of(0, {0, 1, 2, 3, 4}), kTrainingNoise);
   EXPECT_TRUE(torch::allclose(x, torch::arange(5) / 5.0F, 1e-7, 0));
   EXPECT_TRUE(torch::allclose(observation.in_file_units(x), torch::arange(5.0F)));
   EXPECT_TRUE(torch::allclose(observation.display(x), torch::arange(5.0F) / 4));
@@ -55,9 +55,9 @@ TEST(ObservationOfLevels, ALevelTooManyIsRefusedByItsSample) {
   for (const char* likelihood : {"discretised-logistic", "categorical"}) {
     for (const int value : {16, 17, 255}) {
       const Observation observation({}, {{2}, ValueType::kUint8}, likelihood, std::nullopt, 16);
-      EXPECT_NO_THROW(observation.x(batch_of(1, {0, 15}), kTraining));
+      EXPECT_NO_THROW(observation.x(batch_of(1, {0, 15}), kTrainingNoise));
       try {
-        observation.x(batch_of(41, {15, value}), kTraining);
+        observation.x(batch_of(41, {15, value}), kTrainingNoise);
         FAIL() << value;
       } catch (const DataError& error) {
         EXPECT_THAT(error.what(), HasSubstr(fmt::format("sample 41 holds the value {},", value)));
@@ -65,7 +65,8 @@ TEST(ObservationOfLevels, ALevelTooManyIsRefusedByItsSample) {
       }
     }
   }
-  EXPECT_NO_THROW(of_levels(256, {{2}, ValueType::kUint8}).x(batch_of(1, {0, 255}), kTraining));
+  EXPECT_NO_THROW(
+      of_levels(256, {{2}, ValueType::kUint8}).x(batch_of(1, {0, 255}), kTrainingNoise));
 }
 
 TEST(ObservationOfLevels, ClaimsAProbability) {

@@ -2,18 +2,18 @@
 #pragma once
 
 #include <cstdint>
-#include <numeric>
 #include <ostream>
 #include <string>
 #include <vector>
 
+#include "tests/trainer/model/first_indices.h"
 #include "trainer/model/initialisation.h"
 #include "trainer/model/pixelcnn.h"
 
 namespace elbow::pixelcnn_cases {
 
 // Of images [C, H, W].
-struct Case {
+struct PixelCnnCase {
   std::vector<std::int64_t> shape;
   std::string likelihood = "bernoulli";
   std::int64_t levels = 2;
@@ -21,11 +21,11 @@ struct Case {
   std::vector<std::int64_t> widths = {12, 12};
 };
 
-inline std::ostream& operator<<(std::ostream& out, const Case& c) {
+inline std::ostream& operator<<(std::ostream& out, const PixelCnnCase& c) {
   return out << torch::IntArrayRef(c.shape) << " " << c.likelihood << " " << c.ordering;
 }
 
-inline ModelOptions options_of(const Case& c) {
+inline ModelOptions options_of(const PixelCnnCase& c) {
   ModelOptions options;
   options.kind = "pixelcnn";
   options.likelihood = c.likelihood;
@@ -35,7 +35,7 @@ inline ModelOptions options_of(const Case& c) {
   return options;
 }
 
-inline Observation observation_of(const Case& c) {
+inline Observation observation_of(const PixelCnnCase& c) {
   ObservationOptions options;
   options.layout = "nchw";
   StoredRows rows;
@@ -45,7 +45,7 @@ inline Observation observation_of(const Case& c) {
 }
 
 // In double, with initial weights times `sharpness`, so that conditionals are far from uniform.
-inline std::shared_ptr<PixelCnn> make(const Case& c, double sharpness = 3,
+inline std::shared_ptr<PixelCnn> make(const PixelCnnCase& c, double sharpness = 3,
                                       const Conditioning& conditioning = {}) {
   auto model = std::dynamic_pointer_cast<PixelCnn>(
       make_pixelcnn(options_of(c), observation_of(c), conditioning));
@@ -56,22 +56,16 @@ inline std::shared_ptr<PixelCnn> make(const Case& c, double sharpness = 3,
   return model;
 }
 
-inline std::vector<std::int64_t> first_indices(std::int64_t count) {
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
-  std::iota(indices.begin(), indices.end(), 0);
-  return indices;
-}
-
-inline bool is_levels(const Case& c) { return c.likelihood != "bernoulli"; }
+inline bool is_levels(const PixelCnnCase& c) { return c.likelihood != "bernoulli"; }
 
 // The greatest value of x.
-inline double largest(const Case& c) {
+inline double largest(const PixelCnnCase& c) {
   const auto levels = static_cast<double>(c.levels);
   return is_levels(c) ? (levels - 1) / levels : 1;
 }
 
 // Every image there is, [levels^D, C, H, W]; entry i of image n is digit i of n.
-inline torch::Tensor all_images(const Case& c) {
+inline torch::Tensor all_images(const PixelCnnCase& c) {
   const std::int64_t variables = c10::multiply_integers(c.shape);
   std::int64_t count = 1;
   for (std::int64_t i = 0; i < variables; ++i) count *= c.levels;
@@ -94,7 +88,7 @@ inline torch::Tensor log_probability(PixelCnn& model, const torch::Tensor& x,
 }
 
 // Ranks of the variables [C, H, W] in the ordering, flattened.
-inline std::vector<std::int64_t> ranks(const Case& c) {
+inline std::vector<std::int64_t> ranks(const PixelCnnCase& c) {
   std::vector<std::int64_t> result;
   for (std::int64_t k = 0; k < c.shape[0]; ++k) {
     for (std::int64_t h = 0; h < c.shape[1]; ++h) {

@@ -16,7 +16,7 @@ using namespace pixelcnn_cases;
 // alone, everything else erased.
 TEST(PixelCnn, LogProbabilityIsTheSumOfConditionals) {
   for (const std::string& ordering : ordering_names()) {
-    const Case c{{2, 3, 3}, "bernoulli", 2, ordering};
+    const PixelCnnCase c{{2, 3, 3}, "bernoulli", 2, ordering};
     const auto model = make(c);
     torch::NoGradGuard no_grad;
     const auto x = model->sample(first_indices(4), {}, {}, Show::kDraw);
@@ -101,8 +101,8 @@ TEST(PixelCnn, TermsDoNotDependOnHowABatchIsCut) {
 
 // Whatever the alphabet, the network sees the same numbers for black and for white.
 TEST(PixelCnn, ValuesReachTheNetworkOnOneScale) {
-  const Case few{{1, 2, 3}, "discretised-logistic", 2};
-  const Case many{{1, 2, 3}, "discretised-logistic", 256};
+  const PixelCnnCase few{{1, 2, 3}, "discretised-logistic", 2};
+  const PixelCnnCase many{{1, 2, 3}, "discretised-logistic", 256};
   torch::NoGradGuard no_grad;
   const auto black = torch::zeros({1, 1, 2, 3}, torch::kDouble);
   const auto of_few = make(few)->conditionals(black + largest(few), {});
@@ -112,7 +112,7 @@ TEST(PixelCnn, ValuesReachTheNetworkOnOneScale) {
 }
 
 TEST(PixelCnn, IsConditionedOnC) {
-  const Case c{{1, 2, 2}};
+  const PixelCnnCase c{{1, 2, 2}};
   const auto model = make(c, 3, Conditioning::classes({5, 5}));
   torch::NoGradGuard no_grad;
   const auto images = all_images(c);
@@ -141,7 +141,7 @@ TEST(PixelCnn, IsConditionedOnC) {
 }
 
 TEST(PixelCnn, IsMadeByItsName) {
-  const Case c{{1, 4, 4}, "bernoulli", 2, "columns"};
+  const PixelCnnCase c{{1, 4, 4}, "bernoulli", 2, "columns"};
   const auto model = make_model(options_of(c), observation_of(c), 1);
   EXPECT_THAT(model->summary(), testing::HasSubstr("column by column"));
   const auto description = describe(*model);
@@ -161,7 +161,7 @@ std::string refusal(const ModelOptions& options, const Observation& observation)
 }
 
 TEST(PixelCnn, RefusesDataWithoutAProbability) {
-  const Case binary{{1, 4, 4}};
+  const PixelCnnCase binary{{1, 4, 4}};
   ModelOptions options = options_of(binary);
   options.likelihood = "gaussian";
   EXPECT_THAT(refusal(options, Observation({}, {{4, 4}, ValueType::kUint8}, "gaussian")),

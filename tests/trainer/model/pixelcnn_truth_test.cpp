@@ -13,8 +13,8 @@ namespace {
 
 using namespace pixelcnn_cases;
 
-const std::vector<Case>& cases() {
-  static const std::vector<Case> all = {
+const std::vector<PixelCnnCase>& cases() {
+  static const std::vector<PixelCnnCase> all = {
       {{1, 4, 4}},
       {{1, 4, 4}, "bernoulli", 2, "columns"},
       {{3, 3, 3}, "categorical", 3},
@@ -27,7 +27,7 @@ const std::vector<Case>& cases() {
 
 // |d parameter p of variable i / d x_j|, [P, D, D]: the largest of several x, as a gate or a
 // rectifier may be closed at one of them.
-torch::Tensor dependence(PixelCnn& model, const Case& c) {
+torch::Tensor dependence(PixelCnn& model, const PixelCnnCase& c) {
   constexpr std::int64_t kPoints = 8;
   const auto noise =
       uniform_noise({1, Purpose::kSampling}, first_indices(kPoints), 0, c.shape, torch::kDouble);
@@ -61,7 +61,7 @@ TEST(PixelCnnTruth, ParametersDependOnAllEarlierVariablesAndOnNoOthers) {
 }
 
 TEST(PixelCnnTruth, ProbabilitiesOfAllImagesAddUpToOne) {
-  const std::vector<Case> all = {
+  const std::vector<PixelCnnCase> all = {
       {{1, 3, 3}},
       {{1, 3, 3}, "bernoulli", 2, "columns"},
       {{2, 1, 2}, "categorical", 5},
@@ -81,7 +81,7 @@ TEST(PixelCnnTruth, ProbabilitiesOfAllImagesAddUpToOne) {
 // Shares of all images against their exact probabilities, at 4 SE each. Of the largest images so
 // many samples are drawn in two parts.
 TEST(PixelCnnTruth, SamplesAreDrawnWithTheirProbability) {
-  const std::vector<Case> all = {
+  const std::vector<PixelCnnCase> all = {
       {{1, 2, 2}, "bernoulli", 2, "raster", {16}},
       {{1, 2, 2}, "bernoulli", 2, "columns", {16}},
       {{2, 1, 2}, "categorical", 2, "raster", {16}},
@@ -137,7 +137,7 @@ torch::Tensor log_source(const torch::Tensor& images) {
 // above it.
 TEST(PixelCnnTruth, TrainingReachesTheEntropyOfItsSource) {
   for (const std::string& ordering : ordering_names()) {
-    const Case c{{1, 2, 3}, "bernoulli", 2, ordering, {16, 16}};
+    const PixelCnnCase c{{1, 2, 3}, "bernoulli", 2, ordering, {16, 16}};
     const auto model = make(c, 1);
     const auto images = all_images(c);
     const auto source = log_source(images).exp();

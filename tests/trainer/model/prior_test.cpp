@@ -17,7 +17,7 @@ struct Model {
 
 constexpr std::int64_t kRows = 6;
 
-Model make(const std::string& name) {
+Model model_of(const std::string& name) {
   ModelOptions options;
   options.prior = name;
   options.latent = 3;
@@ -40,7 +40,7 @@ INSTANTIATE_TEST_SUITE_P(Registered, EveryPrior, testing::ValuesIn(prior_names()
                          [](const auto& info) { return info.param; });
 
 TEST_P(EveryPrior, SamplesAndPosteriorsFitItsDensity) {
-  const auto model = make(GetParam());
+  const auto model = model_of(GetParam());
   const std::int64_t latent = model.prior->latent();
   const auto indices = indices_up_to(kRows);
   for (const auto type : {torch::kFloat, torch::kDouble}) {
@@ -74,7 +74,7 @@ TEST_P(EveryPrior, SamplesAndPosteriorsFitItsDensity) {
 
 // Row b belongs to (indices[b], draw) alone.
 TEST_P(EveryPrior, SamplesAndNoiseAreKeyed) {
-  const auto model = make(GetParam());
+  const auto model = model_of(GetParam());
   const NoiseKey key{1, Purpose::kSampling};
   const std::vector<std::int64_t> all = {0, 1, 2, 3, 4, 5};
   const std::vector<std::int64_t> some = {3, 1};
@@ -92,7 +92,7 @@ TEST_P(EveryPrior, SamplesAndNoiseAreKeyed) {
 }
 
 TEST_P(EveryPrior, GradientReachesTheWholeEncoderOutput) {
-  const auto model = make(GetParam());
+  const auto model = model_of(GetParam());
   const auto indices = indices_up_to(kRows);
   auto output = normal_noise({2, Purpose::kPosterior}, indices, 0,
                              {model.prior->posterior_parameters()}, torch::kFloat)

@@ -28,7 +28,7 @@ std::shared_ptr<Prior> single(const std::string& name, std::int64_t size) {
   return make_prior(options);
 }
 
-const NoiseKey kKey{1, Purpose::kPosterior};
+const NoiseKey kProductKey{1, Purpose::kPosterior};
 
 // Cars3D as the lecture has it: which car, and two angles.
 TEST(ProductPrior, CarsAreACategoryAndTwoNumbers) {
@@ -50,7 +50,7 @@ TEST(ProductPrior, CarsAreACategoryAndTwoNumbers) {
 // Everything a product says is what its parts say of their own range.
 TEST(ProductPrior, IsItsPartsSideBySide) {
   const auto prior = product({"gaussian 2", "categorical 3", "uniform 1"});
-  const auto output = normal_noise(kKey, indices_up_to(5), 9, {9}, torch::kDouble);
+  const auto output = normal_noise(kProductKey, indices_up_to(5), 9, {9}, torch::kDouble);
   const auto q = prior->posterior(output);
   const auto gaussian = single("gaussian", 2);
   const auto category = single("categorical", 3);
@@ -66,11 +66,11 @@ TEST(ProductPrior, IsItsPartsSideBySide) {
   EXPECT_TRUE(torch::equal(*prior->kl_by_latent(*q, {}),
                            joined(*gaussian->kl_by_latent(*a, {}), *category->kl_by_latent(*b, {}),
                                   *uniform->kl_by_latent(*c, {}))));
-  const auto noise = q->noise(kKey, indices_up_to(5), 0);
+  const auto noise = q->noise(kProductKey, indices_up_to(5), 0);
   const auto u = noise.slice(1, 0, 2);
   const auto v = noise.slice(1, 2, 5);
   const auto w = noise.slice(1, 5, 6);
-  EXPECT_TRUE(torch::equal(u, a->noise(kKey, indices_up_to(5), 0)));
+  EXPECT_TRUE(torch::equal(u, a->noise(kProductKey, indices_up_to(5), 0)));
   EXPECT_TRUE(torch::equal(q->draw(noise), joined(a->draw(u), b->draw(v), c->draw(w))));
   const auto z = q->exact_draw(noise);
   EXPECT_TRUE(torch::equal(z, joined(a->draw(u), b->exact_draw(v), c->draw(w))));
@@ -91,7 +91,7 @@ TEST(ProductPrior, PartsAreIndependent) {
   const auto z =
       prior->sample({1, Purpose::kSampling}, indices_up_to(kCount), 0, {}, torch::kDouble);
   const auto q = prior->posterior(torch::zeros({kCount, 6}, torch::kDouble));
-  const auto drawn = q->draw(q->noise(kKey, indices_up_to(kCount), 0));
+  const auto drawn = q->draw(q->noise(kProductKey, indices_up_to(kCount), 0));
   for (const auto& values : {z, drawn}) {
     expect_mean(values.select(1, 0) * values.select(1, 1), 0.0);
     expect_mean(values.select(1, 0) * values.select(1, 2), 0.0);
@@ -104,7 +104,7 @@ TEST(ProductPrior, KlIsTheMeanLogRatio) {
   const auto prior = product({"gaussian 2", "categorical 3", "uniform 1"});
   const auto row = torch::tensor({0.4, -0.3, -1.0, 0.2, 1.0, 0.0, -0.5, 0.6, -1.2}, torch::kDouble);
   const auto q = prior->posterior(row.expand({kCount, 9}));
-  const auto z = q->exact_draw(q->noise(kKey, indices_up_to(kCount), 0));
+  const auto z = q->exact_draw(q->noise(kProductKey, indices_up_to(kCount), 0));
   expect_mean(q->log_density(z) - prior->log_density(z, {}),
               (*prior->kl_by_latent(*q, {}))[0].sum().item<double>());
 }

@@ -13,9 +13,9 @@
 namespace elbow {
 namespace {
 
-using pixelcnn_cases::Case;
+using pixelcnn_cases::PixelCnnCase;
 
-const Case kImages{{1, 3, 3}};
+const Modelled kImages{{1, 3, 3}};
 
 // Stripes, horizontal or vertical, 4% of whose pixels are turned over: [count, 1, 3, 3].
 torch::Tensor stripes(std::int64_t count) {

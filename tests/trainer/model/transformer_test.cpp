@@ -7,13 +7,14 @@
 
 #include "base/error.h"
 #include "tests/trainer/model/network_reference.h"
+#include "tests/trainer/model/refused_network.h"
 
 namespace elbow {
 namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-ModelOptions small() {
+ModelOptions small_transformer() {
   ModelOptions options;
   options.network = "transformer";
   options.widths = {8};
@@ -25,13 +26,13 @@ ModelOptions small() {
 }
 
 TEST(Transformer, EncoderIsThatOfPyTorch) {
-  const auto encoder = reference_filled(make_encoder(small(), {2, 7, 5}, 6, 2));
+  const auto encoder = reference_filled(make_encoder(small_transformer(), {2, 7, 5}, 6, 2));
   expect_reference("transformer encoder",
                    encoder->forward(reference_numbers({2, 2, 7, 5}), reference_numbers({2, 2}, 1)));
 }
 
 TEST(Transformer, DecoderIsThatOfPyTorch) {
-  const auto decoder = reference_filled(make_decoder(small(), 2, {1, 7, 5}, 2, 2));
+  const auto decoder = reference_filled(make_decoder(small_transformer(), 2, {1, 7, 5}, 2, 2));
   expect_reference("transformer decoder",
                    decoder->forward(reference_numbers({2, 2}), reference_numbers({2, 2}, 1)));
 }
@@ -159,7 +160,7 @@ TEST(Transformer, JoiningIsTheReverseOfCutting) {
 TEST(Transformer, SamplesOfAnySizeFit) {
   for (const Shape& shape : {Shape{1, 28, 28}, Shape{3, 7, 5}, Shape{2, 13}, Shape{1, 4, 5, 6}}) {
     for (const std::int64_t patch : {1, 3, 4}) {
-      auto options = small();
+      auto options = small_transformer();
       options.patch = patch;
       Shape batch = {2};
       batch.insert(batch.end(), shape.begin(), shape.end());
@@ -174,7 +175,7 @@ TEST(Transformer, SamplesOfAnySizeFit) {
 
 TEST(Transformer, PositionsAreDrawnFromTheSeed) {
   const auto positions = [](std::uint64_t seed) {
-    const auto encoder = make_encoder(small(), {1, 28, 28}, 6);
+    const auto encoder = make_encoder(small_transformer(), {1, 28, 28}, 6);
     initialise(*encoder, seed);
     return encoder->named_parameters()["positions.weight"].detach();
   };
@@ -188,7 +189,7 @@ TEST(Transformer, PositionsAreDrawnFromTheSeed) {
 
 // A transformer without positions would give the same code for shuffled patches.
 TEST(Transformer, TheOrderOfPatchesMatters) {
-  auto options = small();
+  auto options = small_transformer();
   options.patch = 2;
   const auto encoder = reference_initialised(make_encoder(options, {1, 4, 4}, 6));
   const auto x = reference_numbers({1, 1, 4, 4});
@@ -196,7 +197,7 @@ TEST(Transformer, TheOrderOfPatchesMatters) {
 }
 
 TEST(Transformer, LayersAreDescribed) {
-  const auto encoder = make_encoder(small(), {2, 7, 5}, 6, 2);
+  const auto encoder = make_encoder(small_transformer(), {2, 7, 5}, 6, 2);
   std::vector<std::string> lines;
   std::int64_t total = 0;
   for (const auto& layer : encoder->layers()) {
@@ -212,26 +213,15 @@ TEST(Transformer, LayersAreDescribed) {
   EXPECT_EQ(total, parameters);
 }
 
-void expect_refused(const ModelOptions& options, const Shape& shape, const std::string& text) {
-  for (const bool encoder : {true, false}) {
-    try {
-      encoder ? make_encoder(options, shape, 6) : make_decoder(options, 3, shape, 1);
-      FAIL() << text;
-    } catch (const ConfigError& error) {
-      EXPECT_THAT(error.what(), testing::HasSubstr(text));
-    }
-  }
-}
-
 TEST(Transformer, RefusesWhatDoesNotFit) {
-  expect_refused(small(), {784}, "data.layout");
-  auto options = small();
+  expect_refused(small_transformer(), {784}, "data.layout");
+  auto options = small_transformer();
   options.widths = {8, 8};
   expect_refused(options, {1, 7, 5}, "option model.widths");
-  options = small();
+  options = small_transformer();
   options.heads = 3;
   expect_refused(options, {1, 7, 5}, "option model.heads: 3 heads do not divide");
-  options = small();
+  options = small_transformer();
   options.patch = 8;
   expect_refused(options, {1, 7, 5}, "option model.patch");
 }

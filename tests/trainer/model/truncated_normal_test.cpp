@@ -15,8 +15,8 @@
 namespace elbow {
 namespace {
 
-TruncatedNormal one(double mu, double s, std::int64_t rows = 1,
-                    at::ScalarType type = torch::kDouble) {
+TruncatedNormal normal_between(double mu, double s, std::int64_t rows = 1,
+                               at::ScalarType type = torch::kDouble) {
   return {torch::full({rows, 1}, mu, type), torch::full({rows, 1}, s, type)};
 }
 
@@ -58,13 +58,13 @@ double expectation(
 }
 
 TEST(TruncatedNormal, KlToUniformIsTheKnownOne) {
-  EXPECT_NEAR(one(0.3, 0.5).kl_to_uniform().item<double>(), 0.190549, 1e-6);
+  EXPECT_NEAR(normal_between(0.3, 0.5).kl_to_uniform().item<double>(), 0.190549, 1e-6);
 }
 
 TEST(TruncatedNormal, KlAndMomentsMatchQuadrature) {
   for (const auto& c : cases()) {
     SCOPED_TRACE(testing::Message() << "mu " << c.mu << ", s " << c.s);
-    const auto q = one(c.mu, c.s);
+    const auto q = normal_between(c.mu, c.s);
     const double kl =
         expectation(c, [](const auto& /*z*/, const auto& log_q) { return log_q + std::log(2.0); });
     EXPECT_NEAR(q.kl_to_uniform().item<double>(), kl, 1e-10);
@@ -80,14 +80,14 @@ TEST(TruncatedNormal, DensityIntegratesToOneAndEndsAtTheInterval) {
   for (const auto& c : cases()) {
     SCOPED_TRACE(testing::Message() << "mu " << c.mu << ", s " << c.s);
     const auto density = [&](const torch::Tensor& z) {
-      return one(c.mu, c.s).log_density(z.unsqueeze(1)).exp();
+      return normal_between(c.mu, c.s).log_density(z.unsqueeze(1)).exp();
     };
     const double low = std::max(-1.0, c.mu - 14 * c.s);
     const double high = std::min(1.0, c.mu + 14 * c.s);
     EXPECT_NEAR(integral(density, low, high), 1.0, 1e-8);
   }
   const auto z = torch::tensor({-1.0, 1.0, -1.0001, 1.0001}, torch::kDouble).unsqueeze(1);
-  const auto log_q = one(0.3, 0.5).log_density(z);
+  const auto log_q = normal_between(0.3, 0.5).log_density(z);
   EXPECT_TRUE(log_q.slice(0, 0, 2).isfinite().all().item<bool>());
   EXPECT_TRUE(log_q.slice(0, 2, 4).isneginf().all().item<bool>());
 }
@@ -102,7 +102,8 @@ TEST(TruncatedNormal, DrawInvertsTheDistributionFunction) {
   for (const auto& c : cases()) {
     SCOPED_TRACE(testing::Message() << "mu " << c.mu << ", s " << c.s);
     for (const double u : {1e-4, 0.1, 0.5, 0.77, 0.9999}) {
-      const auto z = one(c.mu, c.s).draw(torch::full({1, 1}, u, torch::kDouble)).item<double>();
+      const auto z =
+          normal_between(c.mu, c.s).draw(torch::full({1, 1}, u, torch::kDouble)).item<double>();
       EXPECT_NEAR(distribution(c, z), u, 1e-8);
     }
   }
@@ -112,7 +113,8 @@ TEST(TruncatedNormal, DrawInvertsTheDistributionFunction) {
 TEST(TruncatedNormal, DrawsNeverLeaveTheInterval) {
   for (const auto& c : cases()) {
     for (const double u : {0x1p-53, 0x1p-33, 1.0 - 0x1p-33, 1.0 - 0x1p-53}) {
-      const auto z = one(c.mu, c.s).draw(torch::full({1, 1}, u, torch::kDouble)).item<double>();
+      const auto z =
+          normal_between(c.mu, c.s).draw(torch::full({1, 1}, u, torch::kDouble)).item<double>();
       EXPECT_LE(std::abs(z), 1.0) << "mu " << c.mu << ", s " << c.s << ", u " << u;
     }
   }
@@ -121,11 +123,12 @@ TEST(TruncatedNormal, DrawsNeverLeaveTheInterval) {
 TEST(TruncatedNormal, DrawsHaveItsMoments) {
   constexpr std::int64_t kCount = 100000;
   for (const Case& c : {Case{0.3, 0.5}, Case{-1.2, 0.4}, Case{0.0, 10.0}}) {
-    const auto q = one(c.mu, c.s, kCount, torch::kFloat);
+    const auto q = normal_between(c.mu, c.s, kCount, torch::kFloat);
     const auto z = q.draw(q.noise({1, Purpose::kPosterior}, indices_up_to(kCount), 0));
-    const double mean = one(c.mu, c.s).mean().item<double>();
+    const double mean = normal_between(c.mu, c.s).mean().item<double>();
     expect_mean(z, mean);
-    expect_mean((z - mean).square(), std::pow(one(c.mu, c.s).deviation().item<double>(), 2));
+    expect_mean((z - mean).square(),
+                std::pow(normal_between(c.mu, c.s).deviation().item<double>(), 2));
   }
 }
 
@@ -134,8 +137,8 @@ TEST(TruncatedNormal, FloatAgreesWithDouble) {
     SCOPED_TRACE(testing::Message() << "mu " << c.mu << ", s " << c.s);
     // The same numbers in both types.
     const Case rounded = {static_cast<float>(c.mu), static_cast<float>(c.s)};
-    const auto single = one(rounded.mu, rounded.s, 1, torch::kFloat);
-    const auto exact = one(rounded.mu, rounded.s);
+    const auto single = normal_between(rounded.mu, rounded.s, 1, torch::kFloat);
+    const auto exact = normal_between(rounded.mu, rounded.s);
     EXPECT_EQ(single.kl_to_uniform().scalar_type(), torch::kFloat);
     const double kl = exact.kl_to_uniform().item<double>();
     EXPECT_NEAR(single.kl_to_uniform().item<double>(), kl, 1e-6 * kl + 1e-12);
@@ -179,7 +182,7 @@ TEST(TruncatedNormal, EncoderOutputMeansLocationAndScale) {
   const auto z = torch::full({1, 1}, 0.4, torch::kDouble);
   EXPECT_NEAR(
       TruncatedNormal(torch::tensor({{r, t}}, torch::kDouble)).log_density(z).item<double>(),
-      one(mu, s).log_density(z).item<double>(), 1e-12);
+      normal_between(mu, s).log_density(z).item<double>(), 1e-12);
 }
 
 TEST(TruncatedNormal, DrawsDerivativesAreFiniteDifferences) {
@@ -191,7 +194,9 @@ TEST(TruncatedNormal, DrawsDerivativesAreFiniteDifferences) {
       auto mu = torch::full({1, 1}, c.mu, torch::kDouble).set_requires_grad(true);
       auto s = torch::full({1, 1}, c.s, torch::kDouble).set_requires_grad(true);
       TruncatedNormal(mu, s).draw(u).backward();
-      const auto draw = [&](double m, double d) { return one(m, d).draw(u).item<double>(); };
+      const auto draw = [&](double m, double d) {
+        return normal_between(m, d).draw(u).item<double>();
+      };
       const double h = step * c.s;
       EXPECT_NEAR(mu.grad().item<double>(), (draw(c.mu + h, c.s) - draw(c.mu - h, c.s)) / (2 * h),
                   1e-5);

@@ -13,7 +13,7 @@
 namespace elbow {
 namespace {
 
-struct Small {
+struct SmallVae {
   ModelOptions options;
   Observation observation = raw_vectors(12);
   std::shared_ptr<Vae> vae;
@@ -21,8 +21,8 @@ struct Small {
   std::vector<std::int64_t> indices = {3, 1, 4, 15, 9, 2, 6};
 };
 
-Small small() {
-  Small result;
+SmallVae small_vae() {
+  SmallVae result;
   result.options.latent = 3;
   result.options.widths = {10};
   result.vae = std::dynamic_pointer_cast<Vae>(make_model(result.options, result.observation, 5));
@@ -32,7 +32,7 @@ Small small() {
 }
 
 TEST(Vae, TermsAreTheirFormulas) {
-  const auto s = small();
+  const auto s = small_vae();
   const RunNoise noise{1, 0, 3};
   const auto terms = s.vae->terms({s.x, s.indices}, noise, {2});
   const LatentModel& parts = s.vae->model();
@@ -55,7 +55,7 @@ TEST(Vae, TermsAreTheirFormulas) {
 
 // Central differences of the objective by each of the first entries of every parameter.
 TEST(Vae, GradientMatchesFiniteDifferences) {
-  auto s = small();
+  auto s = small_vae();
   const auto objective = [&] { return s.vae->terms({s.x, s.indices}, {}, {2}).objective.sum(); };
   objective().backward();
   for (auto& item : s.vae->named_parameters()) {
@@ -74,7 +74,7 @@ TEST(Vae, GradientMatchesFiniteDifferences) {
 }
 
 TEST(Vae, TermsDoNotDependOnHowABatchIsCut) {
-  const auto s = small();
+  const auto s = small_vae();
   const RunNoise noise{1, 0, 3};
   const auto whole = s.vae->terms({s.x, s.indices}, noise, {2}).objective;
   const std::span<const std::int64_t> all(s.indices);
@@ -84,7 +84,7 @@ TEST(Vae, TermsDoNotDependOnHowABatchIsCut) {
 }
 
 TEST(Vae, EvaluationDoesNotDependOnItsBlocks) {
-  const auto s = small();
+  const auto s = small_vae();
   const auto noise = evaluation_noise();
   const auto whole = s.vae->evaluate({s.x, s.indices}, {20}, noise);
   const std::span<const std::int64_t> all(s.indices);
@@ -99,7 +99,7 @@ TEST(Vae, EvaluationDoesNotDependOnItsBlocks) {
 // The formulas over all draws at once, against the streamed ones.
 TEST(Vae, EvaluationStreamsItsDraws) {
   constexpr std::int64_t kSamples = 300;
-  const auto s = small();
+  const auto s = small_vae();
   const LatentModel& parts = s.vae->model();
   torch::NoGradGuard no_grad;
   const auto output = s.vae->encoder().forward(s.x, {});
@@ -132,7 +132,7 @@ TEST(Vae, EvaluationStreamsItsDraws) {
 // Mean log p(x | z) and reconstruction are two estimates of one number.
 TEST(Vae, ReconstructionIsTheMeanLogLikelihoodOfDraws) {
   constexpr std::int64_t kDraws = 20000;
-  const auto s = small();
+  const auto s = small_vae();
   torch::NoGradGuard no_grad;
   const auto indices = first_indices(kDraws);
   const Shard one{s.x.narrow(0, 0, 1).expand({kDraws, 12}), indices};
@@ -144,7 +144,7 @@ TEST(Vae, ReconstructionIsTheMeanLogLikelihoodOfDraws) {
 }
 
 TEST(Vae, MemoryDoesNotGrowWithTheNumberOfDraws) {
-  const auto s = small();
+  const auto s = small_vae();
   const auto indices = first_indices(200);
   const auto x = normal_noise({1, Purpose::kSampling}, indices, 0, {12}, torch::kDouble);
   s.vae->evaluate({x, indices}, {2}, evaluation_noise());
@@ -158,7 +158,7 @@ TEST(Vae, MemoryDoesNotGrowWithTheNumberOfDraws) {
 }
 
 TEST(Vae, EvaluationRecordsNoGradient) {
-  const auto s = small();
+  const auto s = small_vae();
   s.vae->evaluate({s.x, s.indices}, {2}, evaluation_noise());
   for (const auto& parameter : s.vae->parameters()) EXPECT_FALSE(parameter.grad().defined());
 }
@@ -206,7 +206,7 @@ TEST(Vae, SamplesAndReconstructionsHaveTheShapeOfTheData) {
 }
 
 TEST(Vae, RefusesAShardThatDoesNotMatchItsIndices) {
-  const auto s = small();
+  const auto s = small_vae();
   EXPECT_THROW(s.vae->terms({s.x.narrow(0, 0, 2), s.indices}, {}, {1}), Error);
   EXPECT_THROW(s.vae->terms({s.x, s.indices}, {}, {0}), Error);
   EXPECT_THROW(s.vae->evaluate({s.x, s.indices}, {0}, evaluation_noise()), Error);

@@ -12,19 +12,19 @@
 namespace elbow {
 namespace {
 
-struct Model {
+struct VampModel {
   std::shared_ptr<Network> encoder;
   std::shared_ptr<Prior> prior;
 };
 
-Model vamp(std::int64_t components, std::int64_t latent) {
+VampModel vamp(std::int64_t components, std::int64_t latent) {
   ModelOptions options;
   options.components = components;
   options.latent = latent;
   options.widths = {6};
   options.activation = "tanh";
   const std::vector<std::int64_t> shape = {1, 2, 2};
-  Model model;
+  VampModel model;
   model.prior = make_vamp_prior(options, {0, shape});
   model.encoder = make_encoder(options, shape, model.prior->posterior_parameters());
   initialise(*model.encoder, 3);
