@@ -15,7 +15,7 @@ namespace {
 
 using pixelcnn_cases::PixelCnnCase;
 
-const Modelled kImages{{1, 3, 3}};
+const PixelCnnCase kImages{{1, 3, 3}};
 
 // Stripes, horizontal or vertical, 4% of whose pixels are turned over: [count, 1, 3, 3].
 torch::Tensor stripes(std::int64_t count) {
