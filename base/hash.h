@@ -8,7 +8,7 @@
 
 namespace elbow {
 
-// Of bytes given piece by piece.
+// The hash of bytes that are given piece by piece.
 class Hash {
  public:
   Hash();

@@ -21,7 +21,7 @@ std::string line_value(const char* path, const std::string& key) {
 
 namespace {
 
-// Of a line of /proc/meminfo, in bytes.
+// What a line of /proc/meminfo says, in bytes.
 double memory_bytes(const std::string& key) {
   return std::strtod(line_value("/proc/meminfo", key).c_str(), nullptr) * 1024;
 }

@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 namespace elbow {
 
@@ -35,6 +38,9 @@ struct Option {
   bool number_allowed = false;
   // May differ when a run goes on: it changes how the run is carried out, not what is computed.
   bool may_change = false;
+  // What a run has whose files don't name the option, being older than it: the value that does what
+  // was done then, written as on a command line. None for an option that every saved run names.
+  std::optional<std::string> before;
   std::string origin = "default";  // or "c.toml", "ELBOW_...", "command line"
 
   std::string group() const { return key.substr(0, key.find('.')); }
@@ -67,8 +73,21 @@ class OptionTable {
   // The whole configuration as TOML, group by group.
   std::string to_toml() const;
 
+  // What a run saved, perhaps by an earlier version: as apply_toml, but an option that is not named
+  // takes its value of `before`.
+  void apply_saved_file(const std::filesystem::path& path);
+  void apply_saved_toml(std::string_view text, const std::string& origin);
+
+  // The options of one group as an object, by name, and back. Where nothing tells what an option
+  // was that is not named, ConfigError says that it is missing; files may be a stranger's, and are
+  // read within limits.
+  nlohmann::ordered_json to_json(std::string_view group) const;
+  void apply_saved_json(std::string_view group, const nlohmann::ordered_json& json,
+                        const std::string& origin);
+
  private:
   Option& require(std::string_view key, const std::string& origin);
+  void apply_before(std::string_view group);  // "": of all
 
   std::vector<Option> options_;
 };

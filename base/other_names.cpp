@@ -36,7 +36,7 @@ std::optional<std::size_t> distance(const GroupAndName& given, const GroupAndNam
 
 }  // namespace
 
-// Of Keras, Lightning, PyTorch's own examples, Hugging Face, LBANN and pythae.
+// The names are those of Keras, Lightning, PyTorch's own examples, Hugging Face, LBANN and pythae.
 const std::vector<Meaning>& other_names() {
   static const std::vector<Meaning> names = {
       {"dataset", "data.train"},

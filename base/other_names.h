@@ -14,7 +14,8 @@ struct Meaning {
   std::string meant;
 };
 
-// Of options of the configuration, by their keys, and of options that commands have beside it.
+// What options are called elsewhere: those of the configuration, by their keys, and those that
+// commands have beside it.
 const std::vector<Meaning>& other_names();
 
 // What was probably meant by a name that is none: a known one, or nearly so, with or without the

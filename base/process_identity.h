@@ -13,7 +13,7 @@ struct ProcessIdentity {
   std::string started;  // clock ticks since the machine started; empty where /proc does not say
 };
 
-// Of a process on this machine, which may be a zombie.
+// Identifies a process on this machine, which may be a zombie.
 ProcessIdentity identity_of(std::int64_t pid);
 ProcessIdentity this_process();
 

@@ -25,7 +25,7 @@ bool is_locked(const std::string& file) {
   return opened.valid() && ::flock(opened.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
-// Of a newer HDF5, or an older one that came to damage.
+// Whether a newer HDF5 wrote the file, or an older one and it came to damage.
 bool is_of_another_version(const std::vector<std::string>& stack) {
   return mentions(stack, "bad version number") || mentions(stack, "bad superblock version") ||
          mentions(stack, "unsupported");

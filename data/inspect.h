@@ -40,9 +40,9 @@ struct LayoutVerdict {
   std::string remedy;
 };
 
-// Of at most options.value_rows rows, in runs spread over the part.
+// Looks at no more than options.value_rows rows, in runs spread over the part.
 ValueSummary summarise_values(const PartInfo& part, const InspectOptions& options);
-// In the order of an epoch, without a held-out split.
+// Reads in the order of an epoch, without a held-out split.
 ReadingSpeed measure_reading(const PartInfo& part, const InspectOptions& options);
 LayoutVerdict judge_layout(const PartInfo& part, const InspectOptions& options);
 

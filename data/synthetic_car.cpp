@@ -290,7 +290,7 @@ struct Builder {
     windows(side(3), false);
   }
 
-  // Of one side: a front and a rear one with a pillar between. A van's rear is closed.
+  // One side has a front and a rear window with a pillar between; a van's rear is closed.
   void windows(const Quad& quad, bool front_first) {
     const auto window = [&](Integer from, Integer to) {  // from the front, of 1000
       const std::array<Integer, 2> along =

@@ -24,7 +24,7 @@ struct ValueRange {
 std::vector<float> some_values(const DataSet& data, std::int64_t count,
                                const std::function<std::int64_t(std::int64_t)>& index_of);
 
-// Of values in any order; empty ones have the range [0, 0].
+// The range of values in any order; that of none is [0, 0].
 ValueRange range_of(std::vector<float> values);
 
 // 1 when 8-bit values are all 0 or 1, else 255; 255 for other types. Grey levels show in the first

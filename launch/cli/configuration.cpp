@@ -13,7 +13,7 @@ constexpr const char* kFollowing = "model.widths";
 
 void apply_stored(OptionTable& table, const std::string& stored) {
   try {
-    table.apply_toml(stored, "the run's config.toml");
+    table.apply_saved_toml(stored, "the run's config.toml");
   } catch (const ConfigError& error) {
     throw CheckpointError(fmt::format(
         "{}: it is damaged; restore it from a backup, or from the text under 'configuration' in a "
@@ -97,12 +97,17 @@ void resolve(OptionTable& table, const std::filesystem::path& file, const GivenO
 }
 
 void keep_defaults_of(const std::string& stored, OptionTable& table) {
-  if (is_given(table, kFollowing)) return;
   Configuration before;
   OptionTable before_table = before.table();
   apply_stored(before_table, stored);
-  table.apply_text(kFollowing, before_table.find(kFollowing)->value_toml(),
-                   "the run's config.toml");
+  for (const Option& option : before_table.options()) {
+    if (is_given(table, option.key.c_str())) continue;
+    if (option.key == kFollowing) {
+      table.apply_text(kFollowing, option.value_toml(), "the run's config.toml");
+    } else if (option.before && option.origin == Option().origin) {
+      table.apply_text(option.key, *option.before, "the run, which is older than the option");
+    }
+  }
 }
 
 Difference difference(const std::string& stored, const OptionTable& table) {
@@ -130,14 +135,13 @@ Facts facts_of(const OptionTable& table) {
 
 Configuration parsed_configuration(const std::string& toml, const std::string& origin) {
   Configuration configuration;
-  configuration.table().apply_toml(toml, origin);
+  configuration.table().apply_saved_toml(toml, origin);
   return configuration;
 }
 
 Configuration stored_configuration(const std::filesystem::path& file) {
   Configuration configuration;
-  OptionTable table = configuration.table();
-  table.apply_file(file);
+  configuration.table().apply_saved_file(file);
   return configuration;
 }
 

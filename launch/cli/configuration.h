@@ -56,8 +56,9 @@ void limit_waits(Communicator& comm, const GivenOptions& given);
 // ConfigError.
 void resolve(OptionTable& table, const std::filesystem::path& file, const GivenOptions& given);
 
-// Options that were not given, and whose default follows from others, are what a run's stored
-// configuration (TOML) has: a run keeps the defaults it began with. Throws ConfigError.
+// Options that were not given, and whose default follows from others or which the run is older than,
+// are what a run's stored configuration (TOML) says: a run keeps the defaults it began with. Throws
+// ConfigError.
 void keep_defaults_of(const std::string& stored, OptionTable& table);
 
 // The options that differ between a stored configuration (TOML) and `table`, a line each.

@@ -99,7 +99,7 @@ std::string to_text(const Figures& figures, const Observation& observation) {
   const std::string draws =
       drawn ? fmt::format(", {} draws of z each", figures.samples) : std::string();
   std::string text = fmt::format("{} samples{}; nats per sample, {}\n", human_count(figures.count),
-                                 draws, observation.measure());
+                                 draws, observation.measure_text());
   if (figures.skipped_count > 0) {
     text += fmt::format("  {} left out: a NaN or an infinity in them\n",
                         counted(figures.skipped_count, "sample"));

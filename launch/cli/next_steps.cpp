@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "launch/cli/configuration.h"
 #include "launch/cli/job_script.h"
+#include "trainer/model/model.h"
 #include "trainer/run/run_directory.h"
 #include "trainer/run/versioned_json.h"
 
@@ -30,7 +31,7 @@ RunKind kind_of(const fs::path& run) {
   const RunPaths paths{run};
   if (!fs::is_regular_file(paths.configuration())) throw CheckpointError("no config.toml");
   const auto json = read_versioned_json(paths.model(), kLargestDescription, kFormatVersion);
-  return {json.at("model").at("kind") != "pixelcnn", !json.at("conditioning").is_null(),
+  return {kind_has_codes(json.at("model").at("kind").get<std::string>()), !json.at("conditioning").is_null(),
           stored_configuration(paths.configuration()).data};
 }
 

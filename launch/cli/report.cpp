@@ -26,7 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kLargestConfiguration = 1 << 20;        // bytes
 constexpr std::int64_t kMostUnits = 4096;                     // of a code
 constexpr std::int64_t kMostNumbers = std::int64_t{1} << 28;  // read of the codes
 constexpr std::int64_t kNumbersAtOnce = std::int64_t{1} << 20;
@@ -50,7 +49,7 @@ std::vector<ReportedOption> options_of(const fs::path& file) {
   const OptionTable default_table = defaults.table();
   Configuration stored;
   OptionTable table = stored.table();
-  table.apply_toml(read_file(file, kLargestConfiguration), file.string());
+  table.apply_saved_file(file);
   std::vector<ReportedOption> options;
   for (const Option& option : default_table.options()) {
     options.push_back({option.key, table.find(option.key)->value_toml(), option.value_toml()});

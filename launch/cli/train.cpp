@@ -121,7 +121,7 @@ class TrainCommand {
   // A run is taken up with its own configuration, unless another is given. Networks of a user are
   // code: those are not taken from a run directory, but given each time.
   void take_own_configuration(const std::string& stored) {
-    table_.apply_toml(stored, paths().configuration().string());
+    table_.apply_saved_toml(stored, paths().configuration().string());
     configuration_.model.encoder.clear();
     configuration_.model.decoder.clear();
   }

@@ -60,7 +60,7 @@ std::string plan_text(const Configuration& configuration, const Procedure& proce
       "job       {} x {}; batch {} = {} a rank, in {} of up to {} samples; {} sums\n"
       "steps     {} epochs x {} = {}\n"
       "memory    {} of state and about {} of activations a rank, beside the libraries' own\n",
-      to_text(description), observation.measure(), data_text(set), counted(ranks, "rank"),
+      to_text(description), observation.measure_text(), data_text(set), counted(ranks, "rank"),
       counted(training.threads, "thread"), training.batch, per_rank, counted(shards, "shard"),
       per_shard, training.sum, course.epochs(), course.steps_per_epoch(),
       human_count(course.steps()), human_bytes(state_bytes(training, description)),

@@ -220,7 +220,7 @@ nlohmann::ordered_json to_json(const Figures& figures, const Observation& observ
   const auto bits = std::isfinite(figures.log_likelihood)
                         ? observation.bits_per_dim(figures.log_likelihood)
                         : std::nullopt;
-  about["measure"] = observation.measure();
+  about["measure"] = observation.measure_text();
   if (!reason.empty()) about["no_likelihood"] = reason;
   if (!bits && figures.missing_reason.empty())
     about["no_bits_per_dim"] = "the data are not 8-bit or binary";

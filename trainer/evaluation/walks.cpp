@@ -9,8 +9,6 @@
 namespace elbow {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 const Prior* prior_of(const Procedure& model) {
   for (const auto& part : model.named_children()) {
     if (const auto* prior = dynamic_cast<const Prior*>(part.value().get())) return prior;
@@ -18,30 +16,11 @@ const Prior* prior_of(const Procedure& model) {
   return nullptr;
 }
 
-// As the prior describes itself to other programs.
-void add_axes(const Json& prior, std::vector<LatentAxis>& axes) {
-  if (prior.contains("factors")) {
-    for (const Json& factor : prior["factors"]) add_axes(factor, axes);
-    return;
-  }
-  const auto next = [&] { return axes.empty() ? 0 : axes.back().first + axes.back().entries(); };
-  if (prior.contains("counts")) {
-    for (const Json& count : prior["counts"]) axes.push_back({next(), count.get<std::int64_t>()});
-    return;
-  }
-  const bool bounded = prior["kind"] == "uniform";
-  for (std::int64_t i = 0; i < prior["latent"].get<std::int64_t>(); ++i) {
-    axes.push_back({next()});
-    if (bounded) axes.back().limit = 1.0;
-  }
-}
-
 }  // namespace
 
 std::vector<LatentAxis> latent_axes(const Procedure& model) {
-  std::vector<LatentAxis> axes;
-  if (const Prior* prior = prior_of(model)) add_axes(prior->architecture(), axes);
-  return axes;
+  const Prior* prior = prior_of(model);
+  return prior == nullptr ? std::vector<LatentAxis>{} : prior->axes();
 }
 
 bool has_codes(const Procedure& model) { return prior_of(model) != nullptr; }

@@ -2,26 +2,18 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include <torch/types.h>
 
+#include "trainer/model/latent_axis.h"
 #include "trainer/model/procedure.h"
 
 namespace elbow {
 
-// What can be moved alone in a code: one number, or the choice of a one-hot variable.
-struct LatentAxis {
-  std::int64_t first = 0;       // entry of z
-  std::int64_t categories = 0;  // entries of the one-hot variable that begins there; 0: a number
-  double limit = std::numeric_limits<double>::infinity();  // the prior has no z beyond +- it
-
-  std::int64_t entries() const { return categories > 0 ? categories : 1; }
-};
-
-// Of the model's prior, in the order of z: they make up all of it. None for a model without codes.
+// The axes of the model's prior, in the order of z; they make up all of it. A model without codes
+// has none.
 std::vector<LatentAxis> latent_axes(const Procedure& model);
 
 // Whether a model has codes to encode to and to decode.

@@ -39,7 +39,7 @@ class BernoulliLikelihood : public Likelihood {
 
 }  // namespace
 
-std::shared_ptr<Likelihood> make_bernoulli_likelihood(const ModelOptions& /*options*/,
+std::shared_ptr<Likelihood> make_bernoulli_likelihood(const LikelihoodOptions& /*options*/,
                                                       const Observation& /*observation*/) {
   return std::make_shared<BernoulliLikelihood>();
 }

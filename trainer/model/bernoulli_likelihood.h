@@ -7,7 +7,7 @@
 
 namespace elbow {
 
-std::shared_ptr<Likelihood> make_bernoulli_likelihood(const ModelOptions& options,
+std::shared_ptr<Likelihood> make_bernoulli_likelihood(const LikelihoodOptions& options,
                                                       const Observation& observation);
 
 }  // namespace elbow

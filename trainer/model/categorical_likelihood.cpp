@@ -56,7 +56,7 @@ class CategoricalLikelihood : public Likelihood {
 
 }  // namespace
 
-std::shared_ptr<Likelihood> make_categorical_likelihood(const ModelOptions& /*options*/,
+std::shared_ptr<Likelihood> make_categorical_likelihood(const LikelihoodOptions& /*options*/,
                                                         const Observation& observation) {
   return std::make_shared<CategoricalLikelihood>(observation.levels());
 }

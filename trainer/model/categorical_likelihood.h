@@ -9,7 +9,7 @@
 namespace elbow {
 
 // L is model.levels, and L the numbers of the decoder for each variable: for small alphabets.
-std::shared_ptr<Likelihood> make_categorical_likelihood(const ModelOptions& options,
+std::shared_ptr<Likelihood> make_categorical_likelihood(const LikelihoodOptions& options,
                                                         const Observation& observation);
 
 }  // namespace elbow

@@ -26,7 +26,7 @@ class CategoricalPrior : public Prior {
                        join(values, ", "));
   }
 
-  // Of one-hot z: all have the same probability.
+  // Every one-hot z has the same probability.
   torch::Tensor log_density(const torch::Tensor& z_BD, const torch::Tensor& /*c*/) const override {
     double log_values = 0;
     for (const auto count : counts_) log_values += std::log(static_cast<double>(count));
@@ -39,6 +39,16 @@ class CategoricalPrior : public Prior {
     const auto batch = static_cast<std::int64_t>(indices.size());
     const Categorical uniform(torch::zeros({batch, latent()}, type), counts_, temperature_);
     return uniform.exact_draw(uniform.noise(key, indices, draw));
+  }
+
+  std::vector<LatentAxis> axes() const override {
+    std::vector<LatentAxis> axes;
+    std::int64_t first = 0;
+    for (const auto count : counts_) {
+      axes.push_back({first, count});
+      first += count;
+    }
+    return axes;
   }
 
   std::int64_t posterior_parameters() const override { return latent(); }
@@ -72,7 +82,7 @@ class CategoricalPrior : public Prior {
 
 }  // namespace
 
-std::shared_ptr<Prior> make_categorical_prior(const ModelOptions& options,
+std::shared_ptr<Prior> make_categorical_prior(const PriorOptions& options,
                                               const PriorSetting& /*setting*/) {
   if (options.categories.empty()) {
     throw ConfigError(

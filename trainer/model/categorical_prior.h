@@ -9,7 +9,7 @@
 namespace elbow {
 
 // Throws ConfigError for impossible `model.categories`. `model.latent` does not count.
-std::shared_ptr<Prior> make_categorical_prior(const ModelOptions& options,
+std::shared_ptr<Prior> make_categorical_prior(const PriorOptions& options,
                                               const PriorSetting& setting);
 
 }  // namespace elbow

@@ -79,7 +79,7 @@ class ConditionalPrior : public Prior {
 
 }  // namespace
 
-std::shared_ptr<Prior> make_conditional_prior(const ModelOptions& options,
+std::shared_ptr<Prior> make_conditional_prior(const PriorOptions& options,
                                               const PriorSetting& setting) {
   if (setting.condition < 1) {
     throw ConfigError(

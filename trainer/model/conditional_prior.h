@@ -11,7 +11,7 @@ namespace elbow {
 // [mean(c), log variance(c)] is linear in c, for one-hot c a table with a row each. Parameters:
 // linear.weight [2 latent, C], linear.bias. Throws ConfigError for a model without a condition, and
 // a density or draw without c.
-std::shared_ptr<Prior> make_conditional_prior(const ModelOptions& options,
+std::shared_ptr<Prior> make_conditional_prior(const PriorOptions& options,
                                               const PriorSetting& setting);
 
 }  // namespace elbow

@@ -35,7 +35,7 @@ class Conditioning {
   // [B, C] in float, on the host; undefined without condition. Throws DataError naming the sample
   // whose label is none of the classes, or the width that is not as expected.
   torch::Tensor c(const Batch& batch) const;
-  // Of labels given by hand, [B, label width].
+  // c [B, C] for labels given by hand, [B, label width].
   torch::Tensor c(const torch::Tensor& labels) const;
 
   std::string summary() const;  // "10 classes", "2 values"; "" without condition

@@ -9,7 +9,7 @@ namespace elbow {
 
 using Shape = std::vector<std::int64_t>;
 
-std::vector<Shape> stage_shapes(const ModelOptions& options, const Shape& shape) {
+std::vector<Shape> stage_shapes(const NetworkOptions& options, const Shape& shape) {
   if (shape.size() < 2 || shape.size() > 4) {
     throw ConfigError(
         fmt::format("option model.network: '{}' needs images, signals or volumes, but a sample has "
@@ -56,8 +56,9 @@ void enlarge(LayerStack& network, const std::vector<Shape>& shapes, std::size_t 
                                  {to.begin() + 1, to.end()});
 }
 
-std::shared_ptr<Network> make_convolutional_encoder(const ModelOptions& options, const Shape& shape,
-                                                    std::int64_t outputs, std::int64_t condition) {
+std::shared_ptr<Network> make_convolutional_encoder(const NetworkOptions& options,
+                                                    const Shape& shape, std::int64_t outputs,
+                                                    std::int64_t condition) {
   stage_shapes(options, shape);
   auto network = std::make_shared<LayerStack>(shape, Shape{outputs}, condition);
   for (const auto channels : options.widths) {
@@ -68,7 +69,7 @@ std::shared_ptr<Network> make_convolutional_encoder(const ModelOptions& options,
   return network;
 }
 
-std::shared_ptr<Network> make_convolutional_decoder(const ModelOptions& options,
+std::shared_ptr<Network> make_convolutional_decoder(const NetworkOptions& options,
                                                     std::int64_t latent, const Shape& shape,
                                                     std::int64_t parameters,
                                                     std::int64_t condition) {

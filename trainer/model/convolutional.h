@@ -13,10 +13,10 @@ namespace elbow {
 
 // Shapes of x: [C, L], [C, H, W] or [C, D, H, W]. Throw ConfigError for others, and where there are
 // more stages than the sides can be halved.
-std::shared_ptr<Network> make_convolutional_encoder(const ModelOptions& options,
+std::shared_ptr<Network> make_convolutional_encoder(const NetworkOptions& options,
                                                     const std::vector<std::int64_t>& shape,
                                                     std::int64_t outputs, std::int64_t condition);
-std::shared_ptr<Network> make_convolutional_decoder(const ModelOptions& options,
+std::shared_ptr<Network> make_convolutional_decoder(const NetworkOptions& options,
                                                     std::int64_t latent,
                                                     const std::vector<std::int64_t>& shape,
                                                     std::int64_t parameters,
@@ -25,7 +25,7 @@ std::shared_ptr<Network> make_convolutional_decoder(const ModelOptions& options,
 // What networks made of such stages share.
 
 // At the input of each stage of model.widths, and behind the last. Throws ConfigError as above.
-std::vector<std::vector<std::int64_t>> stage_shapes(const ModelOptions& options,
+std::vector<std::vector<std::int64_t>> stage_shapes(const NetworkOptions& options,
                                                     const std::vector<std::int64_t>& shape);
 
 // From z to the shape `inside` by a linear layer.

@@ -12,7 +12,7 @@ namespace {
 
 class DiscretisedLogisticLikelihood : public ScaledLikelihood {
  public:
-  DiscretisedLogisticLikelihood(const ModelOptions& options, const Observation& observation)
+  DiscretisedLogisticLikelihood(const LikelihoodOptions& options, const Observation& observation)
       : ScaledLikelihood("discretised logistic", options, observation),
         levels_(static_cast<double>(observation.levels())) {
     if (is_fitted()) {
@@ -80,7 +80,7 @@ class DiscretisedLogisticLikelihood : public ScaledLikelihood {
 
 }  // namespace
 
-std::shared_ptr<Likelihood> make_discretised_logistic_likelihood(const ModelOptions& options,
+std::shared_ptr<Likelihood> make_discretised_logistic_likelihood(const LikelihoodOptions& options,
                                                                  const Observation& observation) {
   return std::make_shared<DiscretisedLogisticLikelihood>(options, observation);
 }

@@ -11,7 +11,7 @@ namespace elbow {
 
 // A ScaledLikelihood: model.sigma is the deviation pi/sqrt(3) s before rounding. There is no
 // optimum in closed form, so 'optimal' is refused (ConfigError).
-std::shared_ptr<Likelihood> make_discretised_logistic_likelihood(const ModelOptions& options,
+std::shared_ptr<Likelihood> make_discretised_logistic_likelihood(const LikelihoodOptions& options,
                                                                  const Observation& observation);
 
 }  // namespace elbow

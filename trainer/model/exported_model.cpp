@@ -4,7 +4,6 @@
 
 #include "trainer/model/architecture.h"
 #include "trainer/model/likelihood.h"
-#include "trainer/model/lord.h"
 #include "trainer/model/prior.h"
 
 namespace elbow {
@@ -48,7 +47,7 @@ Json numbers_json(const torch::Tensor& values) {
   return same ? Json(numbers.front()) : Json(numbers);
 }
 
-// Of k as it is stored.
+// The formula takes k as it is stored.
 std::string formula_of_x(const Observation& observation) {
   const bool bytes = observation.rows().type == ValueType::kUint8;
   switch (observation.values()) {
@@ -82,7 +81,7 @@ Json observation_json(const Observation& observation) {
       {"x", formula_of_x(observation)},
       {"scale", numbers_json(one - offset)},
       {"offset", numbers_json(offset)},
-      {"measure", observation.measure()}};
+      {"measure", observation.measure_text()}};
   if (likelihood_kind(observation.likelihood()).measure == Measure::kLevels) {
     json["levels"] = observation.levels();
   }
@@ -96,33 +95,6 @@ Json conditioning_json(const Conditioning& conditioning) {
                                                : "(label - mean) / deviation"}};
   json.update(conditioning.to_json());
   return json;
-}
-
-// What a kind of model does beside its parts.
-Json procedure_json(const ModelFile& file) {
-  const std::string& kind = file.options.kind;
-  if (kind == "glo") {
-    const bool ball = file.options.sphere == "ball";
-    return {{"decoder_input", ball ? "z / max(1, |z|)" : "z / |z|"},
-            {"distribution", "z ~ N(codes.mean, codes.factor codes.factor^T)"}};
-  }
-  if (kind == "pixelcnn") {
-    const auto levels = static_cast<double>(file.observation.levels());
-    const bool whole = likelihood_kind(file.options.likelihood).measure == Measure::kLevels;
-    return {{"network_input",
-             "scale x - 1, rows and columns swapped where transposed, in the "
-             "output as well"},
-            {"scale", 2 / (whole ? (levels - 1) / levels : 1.0)},
-            {"transposed", file.options.ordering == "columns"}};
-  }
-  if (kind == "lord") {
-    return {{"decoder_condition",
-             "scale c classes.weight of the labelled class, or what class_encoder reads from x"},
-            {"scale", Lord::kEmbeddingScale},
-            {"posterior", "N(content_encoder(x), noise^2 I)"},
-            {"noise", file.options.noise}};
-  }
-  return Json::object();
 }
 
 }  // namespace
@@ -144,7 +116,7 @@ ExportedModel exported_model(const ModelFile& file, const Procedure& procedure) 
   exported.architecture = {{"kind", file.options.kind},
                            {"summary", procedure.summary()},
                            {"parts", std::move(parts)},
-                           {"procedure", procedure_json(file)},
+                           {"procedure", procedure.architecture()},
                            {"observation", observation_json(file.observation)},
                            {"conditioning", conditioning_json(file.conditioning)}};
   return exported;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "trainer/model/latent_model.h"
+#include "trainer/model/options.h"
 
 namespace elbow {
 

@@ -7,7 +7,8 @@
 
 namespace elbow {
 
-GaussianLikelihood::GaussianLikelihood(const ModelOptions& options, const Observation& observation)
+GaussianLikelihood::GaussianLikelihood(const LikelihoodOptions& options,
+                                       const Observation& observation)
     : ScaledLikelihood("gaussian", options, observation) {}
 
 torch::Tensor GaussianLikelihood::log_density(const torch::Tensor& x,
@@ -42,7 +43,7 @@ void GaussianLikelihood::fit(double mean_log_density, std::int64_t variables) {
   set_optimum(squares / count);
 }
 
-std::shared_ptr<Likelihood> make_gaussian_likelihood(const ModelOptions& options,
+std::shared_ptr<Likelihood> make_gaussian_likelihood(const LikelihoodOptions& options,
                                                      const Observation& observation) {
   return std::make_shared<GaussianLikelihood>(options, observation);
 }

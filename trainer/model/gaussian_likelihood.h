@@ -10,7 +10,7 @@ namespace elbow {
 // model.sigma is s. Its optimum is s^2 = mean of E_q |x - G|^2 / D (Rybkin et al. 2021).
 class GaussianLikelihood : public ScaledLikelihood {
  public:
-  GaussianLikelihood(const ModelOptions& options, const Observation& observation);
+  GaussianLikelihood(const LikelihoodOptions& options, const Observation& observation);
 
   torch::Tensor log_density(const torch::Tensor& x, const torch::Tensor& output) const override;
   torch::Tensor sample(const torch::Tensor& output, const NoiseKey& key,
@@ -19,7 +19,7 @@ class GaussianLikelihood : public ScaledLikelihood {
   void fit(double mean_log_density, std::int64_t variables) override;
 };
 
-std::shared_ptr<Likelihood> make_gaussian_likelihood(const ModelOptions& options,
+std::shared_ptr<Likelihood> make_gaussian_likelihood(const LikelihoodOptions& options,
                                                      const Observation& observation);
 
 }  // namespace elbow

@@ -55,7 +55,7 @@ class GaussianPrior : public Prior {
 
 }  // namespace
 
-std::shared_ptr<Prior> make_gaussian_prior(const ModelOptions& options,
+std::shared_ptr<Prior> make_gaussian_prior(const PriorOptions& options,
                                            const PriorSetting& /*setting*/) {
   return std::make_shared<GaussianPrior>(options.latent);
 }

@@ -7,7 +7,7 @@
 
 namespace elbow {
 
-std::shared_ptr<Prior> make_gaussian_prior(const ModelOptions& options,
+std::shared_ptr<Prior> make_gaussian_prior(const PriorOptions& options,
                                            const PriorSetting& setting);
 
 }  // namespace elbow

@@ -4,6 +4,8 @@
 
 #include <ATen/ops/linalg_eigh.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 
 namespace elbow {
@@ -115,6 +117,11 @@ void Glo::take_row_moments(const torch::Tensor& mean, const torch::Tensor& covar
   const auto [values, vectors] = at::linalg_eigh(covariance);
   mean_.copy_(mean);
   factor_.copy_(vectors * values.clamp_min(0).sqrt());
+}
+
+nlohmann::ordered_json Glo::architecture() const {
+  return {{"decoder_input", space_ == CodeSpace::kBall ? "z / max(1, |z|)" : "z / |z|"},
+          {"distribution", "z ~ N(codes.mean, codes.factor codes.factor^T)"}};
 }
 
 std::string Glo::summary() const {

@@ -40,6 +40,7 @@ class Glo : public LatentProcedure {
   void project_rows(torch::Tensor& rows) const override;
   bool wants_row_moments() const override { return true; }
   void take_row_moments(const torch::Tensor& mean, const torch::Tensor& covariance) override;
+  nlohmann::ordered_json architecture() const override;
   std::string summary() const override;
 
  protected:

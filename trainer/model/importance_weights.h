@@ -23,7 +23,8 @@ class ImportanceWeights {
   std::vector<double> log_likelihood() const;
   // (sum w)^2 / sum w^2, between 1 and K (Kong 1992).
   std::vector<double> effective_sample_size() const;
-  // Of log p^, by the delta method: 1/ESS - 1/K, nats^2. Zero for K = 1, where nothing is known.
+  // The variance of log p^ by the delta method: 1/ESS - 1/K, nats^2. Zero for K = 1, where nothing
+  // is known.
   std::vector<double> log_likelihood_variance() const;
 
  private:

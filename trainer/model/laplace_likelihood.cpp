@@ -10,7 +10,7 @@ namespace {
 
 class LaplaceLikelihood : public ScaledLikelihood {
  public:
-  LaplaceLikelihood(const ModelOptions& options, const Observation& observation)
+  LaplaceLikelihood(const LikelihoodOptions& options, const Observation& observation)
       : ScaledLikelihood("laplace", options, observation) {}
 
   torch::Tensor log_density(const torch::Tensor& x, const torch::Tensor& output) const override {
@@ -48,7 +48,7 @@ class LaplaceLikelihood : public ScaledLikelihood {
 
 }  // namespace
 
-std::shared_ptr<Likelihood> make_laplace_likelihood(const ModelOptions& options,
+std::shared_ptr<Likelihood> make_laplace_likelihood(const LikelihoodOptions& options,
                                                     const Observation& observation) {
   return std::make_shared<LaplaceLikelihood>(options, observation);
 }

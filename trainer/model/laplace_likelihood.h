@@ -9,7 +9,7 @@ namespace elbow {
 
 // A ScaledLikelihood: model.sigma is the deviation s = sqrt(2) b. Its optimum is
 // b = mean of E_q |x - G|_1 / D.
-std::shared_ptr<Likelihood> make_laplace_likelihood(const ModelOptions& options,
+std::shared_ptr<Likelihood> make_laplace_likelihood(const LikelihoodOptions& options,
                                                     const Observation& observation);
 
 }  // namespace elbow

@@ -7,6 +7,7 @@
 #include "trainer/model/likelihood.h"
 #include "trainer/model/network.h"
 #include "trainer/model/observation.h"
+#include "trainer/model/options.h"
 #include "trainer/model/prior.h"
 #include "trainer/model/procedure.h"
 

@@ -43,7 +43,7 @@ const LikelihoodKind& likelihood_kind(const std::string& name) {
                                 suggestion(name, likelihood_names())));
 }
 
-std::shared_ptr<Likelihood> make_likelihood(const ModelOptions& options,
+std::shared_ptr<Likelihood> make_likelihood(const LikelihoodOptions& options,
                                             const Observation& observation) {
   const auto& kind = likelihood_kind(options.likelihood);
   if (kind.measure == Measure::kLevels && options.levels != observation.levels()) {

@@ -11,8 +11,8 @@
 #include <torch/nn/module.h>
 
 #include "base/noise.h"
+#include "trainer/model/likelihood_options.h"
 #include "trainer/model/observation.h"
-#include "trainer/model/options.h"
 
 namespace elbow {
 
@@ -49,7 +49,7 @@ class Likelihood : public torch::nn::Module {
 struct LikelihoodKind {
   std::string name;
   Measure measure;
-  std::shared_ptr<Likelihood> (*make)(const ModelOptions&, const Observation&);
+  std::shared_ptr<Likelihood> (*make)(const LikelihoodOptions&, const Observation&);
 };
 
 std::vector<std::string> likelihood_names();
@@ -57,7 +57,7 @@ std::vector<std::string> likelihood_names();
 // Both throw ConfigError for a name that is not registered, make_likelihood also for options that
 // do not go with the likelihood, and Error for an observation made with other options.
 const LikelihoodKind& likelihood_kind(const std::string& name);
-std::shared_ptr<Likelihood> make_likelihood(const ModelOptions& options,
+std::shared_ptr<Likelihood> make_likelihood(const LikelihoodOptions& options,
                                             const Observation& observation);
 
 }  // namespace elbow

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 
 namespace elbow {
@@ -118,6 +120,14 @@ torch::Tensor Lord::condition(const Shard& shard) {
 torch::Tensor Lord::initial_rows(std::span<const std::int64_t> indices,
                                  const RunNoise& noise) const {
   return small_rows(indices, noise, row_width());
+}
+
+nlohmann::ordered_json Lord::architecture() const {
+  return {{"decoder_condition",
+           "scale c classes.weight of the labelled class, or what class_encoder reads from x"},
+          {"scale", kEmbeddingScale},
+          {"posterior", "N(content_encoder(x), noise^2 I)"},
+          {"noise", noise_}};
 }
 
 std::string Lord::summary() const {

@@ -55,6 +55,7 @@ class Lord : public LatentProcedure {
   std::int64_t row_width() const override { return model_.prior->latent(); }
   torch::Tensor initial_rows(std::span<const std::int64_t> indices,
                              const RunNoise& noise) const override;
+  nlohmann::ordered_json architecture() const override;
   std::string summary() const override;
 
   // c [B, K] -> [B, E], c times classes.weight times this scale, by which an embedding moves ten

@@ -68,7 +68,7 @@ class MixturePrior : public Prior {
 
 }  // namespace
 
-std::shared_ptr<Prior> make_mixture_prior(const ModelOptions& options,
+std::shared_ptr<Prior> make_mixture_prior(const PriorOptions& options,
                                           const PriorSetting& /*setting*/) {
   if (options.components < 1) {
     throw ConfigError(

@@ -11,6 +11,6 @@ namespace elbow {
 // Parameters: mean and log_variance [components, latent], logit [components]. They begin as unit
 // Gaussians around fixed standard normal draws, equally likely, the same for every seed. The KL has
 // no closed form. Throws ConfigError where `model.components` is below 1.
-std::shared_ptr<Prior> make_mixture_prior(const ModelOptions& options, const PriorSetting& setting);
+std::shared_ptr<Prior> make_mixture_prior(const PriorOptions& options, const PriorSetting& setting);
 
 }  // namespace elbow

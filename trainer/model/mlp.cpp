@@ -19,7 +19,7 @@ std::shared_ptr<Network> stack(const std::vector<std::int64_t>& widths,
 
 }  // namespace
 
-std::shared_ptr<Network> make_mlp_encoder(const ModelOptions& options,
+std::shared_ptr<Network> make_mlp_encoder(const NetworkOptions& options,
                                           const std::vector<std::int64_t>& shape,
                                           std::int64_t outputs, std::int64_t condition) {
   return stack(options.widths, options.activation, c10::multiply_integers(shape), {outputs},
@@ -27,7 +27,7 @@ std::shared_ptr<Network> make_mlp_encoder(const ModelOptions& options,
 }
 
 // The hidden widths are those of the encoder, the other way round.
-std::shared_ptr<Network> make_mlp_decoder(const ModelOptions& options, std::int64_t latent,
+std::shared_ptr<Network> make_mlp_decoder(const NetworkOptions& options, std::int64_t latent,
                                           const std::vector<std::int64_t>& shape,
                                           std::int64_t parameters, std::int64_t condition) {
   std::vector<std::int64_t> output = {parameters};

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "trainer/model/cvae.h"
+#include "trainer/model/default_widths.h"
 #include "trainer/model/glo.h"
 #include "trainer/model/initialisation.h"
 #include "trainer/model/latent_optimisation.h"
@@ -23,17 +24,20 @@ enum class Given { kNothing, kCondition, kEither };
 struct ProcedureKind {
   std::string name;
   Given given;
+  bool codes;                        // there is a z to encode to and to decode from
+  bool fits;                         // its likelihood may be fitted in closed form after each epoch
+  std::vector<std::int64_t> widths;  // of a network of its own; {}: it has one of model.network
   std::shared_ptr<Procedure> (*make)(const ModelOptions&, const Observation&, const Conditioning&);
 };
 
 const std::vector<ProcedureKind>& procedures() {
   static const std::vector<ProcedureKind> kinds = {
-      {"vae", Given::kNothing, make_vae},
-      {"cvae", Given::kCondition, make_cvae},
-      {"pixelcnn", Given::kEither, make_pixelcnn},
-      {"latent-optimisation", Given::kEither, make_latent_optimisation},
-      {"glo", Given::kEither, make_glo},
-      {"lord", Given::kCondition, make_lord},
+      {"vae", Given::kNothing, true, true, {}, make_vae},
+      {"cvae", Given::kCondition, true, true, {}, make_cvae},
+      {"pixelcnn", Given::kEither, false, false, {32, 32, 32, 32}, make_pixelcnn},
+      {"latent-optimisation", Given::kEither, true, false, {}, make_latent_optimisation},
+      {"glo", Given::kEither, true, false, {}, make_glo},
+      {"lord", Given::kCondition, true, false, {}, make_lord},
   };
   return kinds;
 }
@@ -53,13 +57,14 @@ std::shared_ptr<Procedure> compose(const ModelOptions& options, const Observatio
         fmt::format("option model.likelihood is '{}', but the data were prepared for '{}'",
                     options.likelihood, observation.likelihood()));
   }
-  if (options.sigma == "optimal" && options.kind != "vae" && options.kind != "cvae") {
+  const ProcedureKind& kind = find_procedure(options.kind);
+  if (options.sigma == "optimal" && !kind.fits) {
     throw ConfigError(
         fmt::format("option model.sigma: 'optimal' does not go with model.kind '{}'; give a "
                     "number, or 'learned'",
                     options.kind));
   }
-  return find_procedure(options.kind).make(options, observation, conditioning);
+  return kind.make(options, observation, conditioning);
 }
 
 }  // namespace
@@ -68,6 +73,13 @@ std::vector<std::string> procedure_names() {
   std::vector<std::string> names;
   for (const auto& kind : procedures()) names.push_back(kind.name);
   return names;
+}
+
+bool kind_has_codes(const std::string& kind) { return find_procedure(kind).codes; }
+
+std::vector<std::int64_t> default_widths(const std::string& kind, const std::string& network) {
+  const ProcedureKind& procedure = find_procedure(kind);
+  return procedure.widths.empty() ? network_widths(network) : procedure.widths;
 }
 
 std::shared_ptr<Procedure> make_model(const ModelOptions& options, const Observation& observation,

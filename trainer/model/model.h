@@ -17,6 +17,10 @@ namespace elbow {
 
 std::vector<std::string> procedure_names();
 
+// Whether a kind has a z to encode to and to decode from. Throws ConfigError for one that is not
+// registered.
+bool kind_has_codes(const std::string& kind);
+
 // What model.condition means for this kind of model: "none", "classes" or "values". Throws
 // ConfigError where the kind rules it out.
 std::string resolved_condition(const ModelOptions& options);

@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "trainer/model/architecture.h"
 #include "trainer/model/convolutional.h"
-#include "trainer/model/default_widths.h"
 #include "trainer/model/mlp.h"
 #include "trainer/model/residual.h"
 #include "trainer/model/torchscript.h"
@@ -20,9 +19,9 @@ using Json = nlohmann::ordered_json;
 
 struct NetworkKind {
   std::string name;
-  std::shared_ptr<Network> (*encoder)(const ModelOptions&, const std::vector<std::int64_t>&,
+  std::shared_ptr<Network> (*encoder)(const NetworkOptions&, const std::vector<std::int64_t>&,
                                       std::int64_t outputs, std::int64_t condition);
-  std::shared_ptr<Network> (*decoder)(const ModelOptions&, std::int64_t latent,
+  std::shared_ptr<Network> (*decoder)(const NetworkOptions&, std::int64_t latent,
                                       const std::vector<std::int64_t>&, std::int64_t parameters,
                                       std::int64_t condition);
   std::vector<std::int64_t> default_widths;
@@ -47,7 +46,7 @@ const NetworkKind& find_network(const std::string& name) {
                                 suggestion(name, network_names())));
 }
 
-const NetworkKind& find_network(const ModelOptions& options) {
+const NetworkKind& find_network(const NetworkOptions& options) {
   const std::string& name = options.network;
   if (name != "torchscript" && !(options.encoder.empty() && options.decoder.empty())) {
     throw ConfigError(fmt::format(
@@ -109,7 +108,7 @@ void for_axes_of(const std::vector<std::int64_t>& shape, const Function& functio
   }
 }
 
-// Of either direction; lists hold a number for each axis behind the channels.
+// A convolution of either direction; lists hold a number for each axis behind the channels.
 template <std::size_t Axes>
 Json convolution_json(const std::string& type,
                       const torch::nn::detail::ConvNdOptions<Axes>& options) {
@@ -137,7 +136,7 @@ class ResidualBlock : public torch::nn::Module {
     second_ = register_module("1", Convolution(options));
   }
 
-  // Of each of its convolutions.
+  // Both convolutions have these.
   const torch::nn::detail::ConvNdOptions<Axes>& options() const { return first_->options; }
 
   torch::Tensor forward(const torch::Tensor& x) {
@@ -284,8 +283,7 @@ std::vector<std::string> network_names() {
   return names;
 }
 
-std::vector<std::int64_t> default_widths(const std::string& kind, const std::string& network) {
-  if (kind == "pixelcnn") return {32, 32, 32, 32};  // which has a network of its own
+std::vector<std::int64_t> network_widths(const std::string& network) {
   return find_network(network).default_widths;
 }
 
@@ -295,13 +293,13 @@ std::vector<std::string> activation_names() {
   return names;
 }
 
-std::shared_ptr<Network> make_encoder(const ModelOptions& options,
+std::shared_ptr<Network> make_encoder(const NetworkOptions& options,
                                       const std::vector<std::int64_t>& shape, std::int64_t outputs,
                                       std::int64_t condition) {
   return find_network(options).encoder(options, shape, outputs, condition);
 }
 
-std::shared_ptr<Network> make_decoder(const ModelOptions& options, std::int64_t latent,
+std::shared_ptr<Network> make_decoder(const NetworkOptions& options, std::int64_t latent,
                                       const std::vector<std::int64_t>& shape,
                                       std::int64_t parameters, std::int64_t condition) {
   return find_network(options).decoder(options, latent, shape, parameters, condition);

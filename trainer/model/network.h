@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <torch/nn/module.h>
 
-#include "trainer/model/options.h"
+#include "trainer/model/network_options.h"
 
 namespace elbow {
 
@@ -68,7 +68,7 @@ class LayerStack : public Network {
 
   void linear(std::int64_t outputs);  // over the flattened shape
   void activation(const std::string& name);
-  // Of [C, L], [C, H, W] or [C, D, H, W]: kernel 4, stride 2, padding 1, so that sides halve,
+  // Takes [C, L], [C, H, W] or [C, D, H, W]: kernel 4, stride 2, padding 1, so that sides halve,
   // rounding down.
   void convolution(std::int64_t channels);
   // The reverse, to exactly these sides: each twice the present one, or one more.
@@ -98,14 +98,18 @@ class LayerStack : public Network {
 
 std::vector<std::string> network_names();
 
+// The hidden layers that suit a network, small enough for a first try. Throws ConfigError for one
+// that is not registered.
+std::vector<std::int64_t> network_widths(const std::string& network);
+
 // `shape` of x: [D] for vectors, [C, L] for signals, [C, H, W] for images, [C, D, H, W] for
 // volumes; `condition` entries of c. Throws ConfigError for a name that is not registered, and
 // where the network does not go with the shape.
-std::shared_ptr<Network> make_encoder(const ModelOptions& options,
+std::shared_ptr<Network> make_encoder(const NetworkOptions& options,
                                       const std::vector<std::int64_t>& shape, std::int64_t outputs,
                                       std::int64_t condition = 0);
 // `parameters` for each variable of x.
-std::shared_ptr<Network> make_decoder(const ModelOptions& options, std::int64_t latent,
+std::shared_ptr<Network> make_decoder(const NetworkOptions& options, std::int64_t latent,
                                       const std::vector<std::int64_t>& shape,
                                       std::int64_t parameters, std::int64_t condition = 0);
 

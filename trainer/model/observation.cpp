@@ -375,7 +375,7 @@ double Observation::typical_deviation() const {
   return values_ == Values::kStandardised || rows_.type == ValueType::kFloat32 ? 1.0 : kOfPictures;
 }
 
-std::string Observation::measure() const {
+std::string Observation::measure_text() const {
   if (measure_ == Measure::kLevels) {
     return levels_ == kByteLevels ? "probability of 8-bit values"
                                   : fmt::format("probability of 8-bit values below {}", levels_);

@@ -87,7 +87,7 @@ class Observation {
   double log_jacobian() const { return log_jacobian_; }
 
   // "density of x = (k + u)/256 on [0,1)", "probability of 8-bit values", ...
-  std::string measure() const;
+  std::string measure_text() const;
 
   // Bits per variable from a mean log p in nats (Jacobian included). Densities over dithered 8-bit
   // values: 8 - log2 p / D; probabilities: -log2 P / D; none for data continuous to begin with and

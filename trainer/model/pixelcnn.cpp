@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "trainer/model/latent_model.h"
@@ -144,6 +146,13 @@ torch::Tensor PixelCnn::sample(std::span<const std::int64_t> indices, const torc
 Code PixelCnn::encode(const Shard& /*shard*/) { refuse_code(); }
 torch::Tensor PixelCnn::decode(const torch::Tensor& /*z*/, const torch::Tensor& /*condition*/) {
   refuse_code();
+}
+
+nlohmann::ordered_json PixelCnn::architecture() const {
+  return {{"network_input",
+           "scale x - 1, rows and columns swapped where transposed, in the output as well"},
+          {"scale", 2 / parts_.largest},
+          {"transposed", parts_.by_columns}};
 }
 
 std::string PixelCnn::summary() const {

@@ -14,6 +14,7 @@
 #include "trainer/model/likelihood.h"
 #include "trainer/model/network.h"
 #include "trainer/model/observation.h"
+#include "trainer/model/options.h"
 #include "trainer/model/procedure.h"
 
 namespace elbow {
@@ -58,6 +59,7 @@ class PixelCnn : public Procedure {
   Code encode(const Shard& shard) override;
   torch::Tensor decode(const torch::Tensor& z, const torch::Tensor& condition) override;
 
+  nlohmann::ordered_json architecture() const override;
   std::string summary() const override;
 
   // How often the network has been evaluated, on however many samples at once.

@@ -11,7 +11,7 @@
 
 namespace elbow {
 
-// Of a batch: one distribution a row, over a latent vector of D numbers.
+// The posteriors of a batch: one distribution per row, over a latent vector of D numbers.
 class Posterior {
  public:
   virtual ~Posterior() = default;

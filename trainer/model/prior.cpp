@@ -15,7 +15,7 @@ namespace {
 
 struct PriorKind {
   std::string name;
-  std::shared_ptr<Prior> (*make)(const ModelOptions&, const PriorSetting&);
+  std::shared_ptr<Prior> (*make)(const PriorOptions&, const PriorSetting&);
 };
 
 const std::vector<PriorKind>& priors() {
@@ -30,6 +30,12 @@ const std::vector<PriorKind>& priors() {
 
 }  // namespace
 
+std::vector<LatentAxis> Prior::axes() const {
+  std::vector<LatentAxis> axes;
+  for (std::int64_t i = 0; i < latent(); ++i) axes.push_back({i});
+  return axes;
+}
+
 std::string Prior::summary() const { return counted(latent(), "latent"); }
 
 std::vector<std::string> prior_names() {
@@ -38,7 +44,7 @@ std::vector<std::string> prior_names() {
   return names;
 }
 
-std::shared_ptr<Prior> make_prior(const ModelOptions& options, const PriorSetting& setting) {
+std::shared_ptr<Prior> make_prior(const PriorOptions& options, const PriorSetting& setting) {
   for (const auto& kind : priors()) {
     if (kind.name == options.prior) return kind.make(options, setting);
   }

@@ -11,9 +11,10 @@
 #include <torch/nn/module.h>
 
 #include "trainer/model/keyed_noise.h"
+#include "trainer/model/latent_axis.h"
 #include "trainer/model/network.h"
-#include "trainer/model/options.h"
 #include "trainer/model/posterior.h"
+#include "trainer/model/prior_options.h"
 
 namespace elbow {
 
@@ -46,6 +47,9 @@ class Prior : public torch::nn::Module {
   // z for a person: "20 latents", "1 latent of 10 values".
   virtual std::string summary() const;
 
+  // In the order of z; they make up all of it. Independent numbers without limits for most.
+  virtual std::vector<LatentAxis> axes() const;
+
   // Factors that p is a product of: for most, the entries of z.
   virtual std::int64_t factors() const { return latent(); }
 
@@ -74,6 +78,6 @@ struct PriorSetting {
 
 // Throws ConfigError for a name that is not registered, and where the prior does not go with the
 // setting.
-std::shared_ptr<Prior> make_prior(const ModelOptions& options, const PriorSetting& setting = {});
+std::shared_ptr<Prior> make_prior(const PriorOptions& options, const PriorSetting& setting = {});
 
 }  // namespace elbow

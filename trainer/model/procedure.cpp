@@ -1,10 +1,14 @@
 #include "trainer/model/procedure.h"
 
+#include <nlohmann/json.hpp>
+
 namespace elbow {
 
 torch::Tensor Procedure::reconstruct(const Shard& shard) {
   return decode(encode(shard).mean, condition(shard));
 }
+
+nlohmann::ordered_json Procedure::architecture() const { return nlohmann::ordered_json::object(); }
 
 std::vector<LayerDescription> Procedure::layers() const {
   std::vector<LayerDescription> all;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
 #include <torch/nn/module.h>
 
 #include "trainer/model/keyed_noise.h"
@@ -37,7 +38,7 @@ struct Objective {
   torch::Tensor mean_kl = {};
 };
 
-// Per sample, [B], nats, differentiable. Figures are in the units of Observation::measure(). One
+// Per sample, [B], nats, differentiable. Figures are in the units of Observation::measure_text(). One
 // that has no meaning for a model is undefined.
 struct Terms {
   torch::Tensor objective;  // what is maximised: the loss of a shard is minus its sum
@@ -66,8 +67,8 @@ struct BlockFigures {
 
 // A figure that only some models have.
 struct OwnFigure {
-  std::string name;  // "log_joint"
-  std::string what;  // "log p(x, c)", for a person
+  std::string name;               // "log_joint"
+  std::string what;               // "log p(x, c)", for a person
   std::string why_infinite = "";  // where its mean may be infinite
 };
 
@@ -148,6 +149,10 @@ class Procedure : public torch::nn::Module {
   // the mean of BlockFigures::reconstruction over the training set.
   virtual bool is_fitted() const { return false; }
   virtual void fit(double /*mean_reconstruction*/) {}
+
+  // For another program (docs/formats.md, "Export"): what the model does beside its parts. {} where
+  // that is nothing.
+  virtual nlohmann::ordered_json architecture() const;
 
   // The layers of all parts, and what they have learned beside.
   std::vector<LayerDescription> layers() const;

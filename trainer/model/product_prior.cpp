@@ -30,6 +30,19 @@ class ProductPrior : public Prior {
     return join(parts, " and ");
   }
 
+  std::vector<LatentAxis> axes() const override {
+    std::vector<LatentAxis> all;
+    std::int64_t first = 0;
+    for (const auto& part : parts_) {
+      for (LatentAxis axis : part->axes()) {
+        axis.first += first;
+        all.push_back(axis);
+      }
+      first += part->latent();
+    }
+    return all;
+  }
+
   torch::Tensor log_density(const torch::Tensor& z_BD, const torch::Tensor& c) const override {
     const auto z = z_BD.split_with_sizes(latents_, 1);
     torch::Tensor sum = parts_[0]->log_density(z[0], c);
@@ -101,7 +114,7 @@ std::vector<std::string> factor_names() {
 }
 
 // The options of a factor's own prior.
-ModelOptions parse_factor(const std::string& factor, ModelOptions options) {
+PriorOptions parse_factor(const std::string& factor, PriorOptions options) {
   auto words = split(factor, ' ');
   std::erase(words, "");
   std::int64_t size = 0;
@@ -128,7 +141,7 @@ ModelOptions parse_factor(const std::string& factor, ModelOptions options) {
 
 }  // namespace
 
-std::shared_ptr<Prior> make_product_prior(const ModelOptions& options,
+std::shared_ptr<Prior> make_product_prior(const PriorOptions& options,
                                           const PriorSetting& setting) {
   if (options.factors.empty() || options.factors.size() > kMostParts) {
     throw ConfigError(fmt::format(
@@ -140,7 +153,7 @@ std::shared_ptr<Prior> make_product_prior(const ModelOptions& options,
   bool mixture = false;
   bool categorical = false;
   for (const auto& factor : options.factors) {
-    const ModelOptions part = parse_factor(factor, options);
+    const PriorOptions part = parse_factor(factor, options);
     mixture = mixture || part.prior == "mixture";
     categorical = categorical || part.prior == "categorical";
     parts.push_back(make_prior(part, setting));

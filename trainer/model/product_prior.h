@@ -13,6 +13,6 @@ namespace elbow {
 // form where each factor's has, its columns those of the factors one after the other. Throws
 // ConfigError for factors that cannot be meant, and for a mixture beside categories: its KL is
 // estimated from draws, and theirs are relaxed. `model.latent` does not count.
-std::shared_ptr<Prior> make_product_prior(const ModelOptions& options, const PriorSetting& setting);
+std::shared_ptr<Prior> make_product_prior(const PriorOptions& options, const PriorSetting& setting);
 
 }  // namespace elbow

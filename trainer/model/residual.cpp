@@ -7,7 +7,7 @@ namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-void add_blocks(LayerStack& network, const ModelOptions& options) {
+void add_blocks(LayerStack& network, const NetworkOptions& options) {
   for (std::int64_t block = 0; block < options.blocks; ++block) {
     network.residual_block(options.activation);
   }
@@ -16,7 +16,7 @@ void add_blocks(LayerStack& network, const ModelOptions& options) {
 }  // namespace
 
 // What a block adds has passed no activation, hence the one before the linear layer.
-std::shared_ptr<Network> make_residual_encoder(const ModelOptions& options, const Shape& shape,
+std::shared_ptr<Network> make_residual_encoder(const NetworkOptions& options, const Shape& shape,
                                                std::int64_t outputs, std::int64_t condition) {
   stage_shapes(options, shape);
   auto network = std::make_shared<LayerStack>(shape, Shape{outputs}, condition);
@@ -29,7 +29,7 @@ std::shared_ptr<Network> make_residual_encoder(const ModelOptions& options, cons
   return network;
 }
 
-std::shared_ptr<Network> make_residual_decoder(const ModelOptions& options, std::int64_t latent,
+std::shared_ptr<Network> make_residual_decoder(const NetworkOptions& options, std::int64_t latent,
                                                const Shape& shape, std::int64_t parameters,
                                                std::int64_t condition) {
   const auto shapes = stage_shapes(options, shape);

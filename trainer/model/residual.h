@@ -15,10 +15,10 @@
 namespace elbow {
 
 // Shapes and errors as of the convolutional networks.
-std::shared_ptr<Network> make_residual_encoder(const ModelOptions& options,
+std::shared_ptr<Network> make_residual_encoder(const NetworkOptions& options,
                                                const std::vector<std::int64_t>& shape,
                                                std::int64_t outputs, std::int64_t condition);
-std::shared_ptr<Network> make_residual_decoder(const ModelOptions& options, std::int64_t latent,
+std::shared_ptr<Network> make_residual_decoder(const NetworkOptions& options, std::int64_t latent,
                                                const std::vector<std::int64_t>& shape,
                                                std::int64_t parameters, std::int64_t condition);
 

@@ -21,7 +21,7 @@ ScaledLikelihood::Kind ScaledLikelihood::parse(const std::string& text, double& 
                   text));
 }
 
-ScaledLikelihood::ScaledLikelihood(std::string name, const ModelOptions& options,
+ScaledLikelihood::ScaledLikelihood(std::string name, const LikelihoodOptions& options,
                                    const Observation& observation)
     : name_(std::move(name)),
       kind_(parse(options.sigma, fixed_sigma_)),

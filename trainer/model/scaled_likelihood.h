@@ -32,7 +32,8 @@ class ScaledLikelihood : public Likelihood {
 
  protected:
   // `name` is for a person. Throws ConfigError for a model.sigma that is none of these.
-  ScaledLikelihood(std::string name, const ModelOptions& options, const Observation& observation);
+  ScaledLikelihood(std::string name, const LikelihoodOptions& options,
+                   const Observation& observation);
 
   // s^2, differentiable: a scalar in double, which leaves the type of tensors that it meets as it
   // is, or [shape...] in the type of the parameters where it is per dimension.

@@ -13,7 +13,7 @@ namespace {
 // A range so many times as wide as another is on another scale: beyond what parts of the same data
 // differ by, and below 255, 17 (levels of 8 bits over those of 4) and 1000.
 constexpr double kOtherScale = 16;
-// Of the width of the training set's range: so far beyond its ends is outside.
+// A share of the width of the training set's range: what lies farther beyond its ends is outside.
 constexpr double kMargin = 0.25;
 constexpr double kMostOutside = 0.25;  // share of the values
 // Fewer values don't tell where all of them lie.

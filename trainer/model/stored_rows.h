@@ -22,7 +22,8 @@ struct StoredRows {
   std::optional<ValueRange> range = std::nullopt;
 };
 
-// Of the rows with ordinals [0, count), `index_of` giving their global index. Throws DataError.
+// Describes the rows with ordinals [0, count), `index_of` giving their global index. Throws
+// DataError.
 StoredRows stored_rows(const DataSet& data, std::int64_t count,
                        const std::function<std::int64_t(std::int64_t)>& index_of);
 

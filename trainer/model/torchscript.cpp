@@ -265,23 +265,23 @@ class ScriptDecoder : public Script {
 
 }  // namespace
 
-std::shared_ptr<Network> make_torchscript_encoder(const ModelOptions& options, const Shape& shape,
+std::shared_ptr<Network> make_torchscript_encoder(const NetworkOptions& options, const Shape& shape,
                                                   std::int64_t outputs, std::int64_t condition) {
   const WithStorage values;  // it is tried out
   return std::make_shared<ScriptEncoder>(ScriptFile{"model.encoder", options.encoder},
                                          options.encoder_hash, shape, outputs, condition);
 }
 
-std::shared_ptr<Network> make_torchscript_decoder(const ModelOptions& options, std::int64_t latent,
-                                                  const Shape& shape, std::int64_t parameters,
-                                                  std::int64_t condition) {
+std::shared_ptr<Network> make_torchscript_decoder(const NetworkOptions& options,
+                                                  std::int64_t latent, const Shape& shape,
+                                                  std::int64_t parameters, std::int64_t condition) {
   const WithStorage values;
   return std::make_shared<ScriptDecoder>(ScriptFile{"model.decoder", options.decoder},
                                          options.decoder_hash, latent, shape, parameters,
                                          condition);
 }
 
-void note_network_files(ModelOptions& options) {
+void note_network_files(NetworkOptions& options) {
   if (!options.encoder.empty()) {
     options.encoder_hash = hash_hex(ScriptFile{"model.encoder", options.encoder}.content());
   }

@@ -22,16 +22,17 @@ namespace elbow {
 // on 2 and on 3 samples), rows that depend on each other, statistics of a batch, randomness of its
 // own, parameters not in float or none at all. Throw CheckpointError where options.encoder_hash (or
 // decoder_hash) is given and is not that of the file.
-std::shared_ptr<Network> make_torchscript_encoder(const ModelOptions& options,
+std::shared_ptr<Network> make_torchscript_encoder(const NetworkOptions& options,
                                                   const std::vector<std::int64_t>& shape,
                                                   std::int64_t outputs, std::int64_t condition);
-std::shared_ptr<Network> make_torchscript_decoder(const ModelOptions& options, std::int64_t latent,
+std::shared_ptr<Network> make_torchscript_decoder(const NetworkOptions& options,
+                                                  std::int64_t latent,
                                                   const std::vector<std::int64_t>& shape,
                                                   std::int64_t parameters, std::int64_t condition);
 
 // Fills encoder_hash and decoder_hash from the files that are named, for a training that begins:
 // its model.json keeps them. Throws ConfigError for a file that cannot be read. A model that was
 // stored comes with its hashes, and is made as soon as options.encoder and options.decoder are set.
-void note_network_files(ModelOptions& options);
+void note_network_files(NetworkOptions& options);
 
 }  // namespace elbow

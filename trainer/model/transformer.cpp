@@ -39,7 +39,7 @@ std::int64_t patch_size(const Shape& shape, std::int64_t patch) {
   return size;
 }
 
-void refuse_impossible(const ModelOptions& options, const Shape& shape) {
+void refuse_impossible(const NetworkOptions& options, const Shape& shape) {
   if (shape.size() < 2 || shape.size() > 4) {
     throw ConfigError(
         fmt::format("option model.network: 'transformer' needs images, signals or volumes, but a "
@@ -72,14 +72,14 @@ class Transformer : public Network {
   std::vector<LayerDescription> layers() const override { return descriptions_; }
 
  protected:
-  Transformer(const ModelOptions& options, const Shape& shape, std::int64_t condition)
+  Transformer(const NetworkOptions& options, const Shape& shape, std::int64_t condition)
       : shape_(shape),
         patch_(options.patch),
         tokens_(c10::multiply_integers(grid(shape, options.patch))),
         width_(options.widths[0]),
         condition_(condition) {}
 
-  void add_layers(const ModelOptions& options) {
+  void add_layers(const NetworkOptions& options) {
     const Shape output = {tokens_, width_};
     for (std::int64_t layer = 0; layer < options.depth; ++layer) {
       const std::string name = "layer" + std::to_string(layer);
@@ -136,7 +136,7 @@ class Transformer : public Network {
 // c is given to every patch.
 class Encoder : public Transformer {
  public:
-  Encoder(const ModelOptions& options, const Shape& shape, std::int64_t outputs,
+  Encoder(const NetworkOptions& options, const Shape& shape, std::int64_t outputs,
           std::int64_t condition)
       : Transformer(options, shape, condition) {
     const Shape tokens = {tokens_, width_};
@@ -176,7 +176,7 @@ class Encoder : public Transformer {
 // Each token is a linear function of its own of z (and c), whose bias says where it stands.
 class Decoder : public Transformer {
  public:
-  Decoder(const ModelOptions& options, std::int64_t latent, const Shape& shape,
+  Decoder(const NetworkOptions& options, std::int64_t latent, const Shape& shape,
           std::int64_t parameters, std::int64_t condition)
       : Transformer(options, shape, condition), channels_(shape) {
     channels_[0] *= parameters;
@@ -299,15 +299,15 @@ torch::Tensor TransformerLayer::attention(const torch::Tensor& tokens) {
   return out_proj_->forward(values.reshape({batch, count, heads_ * width}));
 }
 
-std::shared_ptr<Network> make_transformer_encoder(const ModelOptions& options, const Shape& shape,
+std::shared_ptr<Network> make_transformer_encoder(const NetworkOptions& options, const Shape& shape,
                                                   std::int64_t outputs, std::int64_t condition) {
   refuse_impossible(options, shape);
   return std::make_shared<Encoder>(options, shape, outputs, condition);
 }
 
-std::shared_ptr<Network> make_transformer_decoder(const ModelOptions& options, std::int64_t latent,
-                                                  const Shape& shape, std::int64_t parameters,
-                                                  std::int64_t condition) {
+std::shared_ptr<Network> make_transformer_decoder(const NetworkOptions& options,
+                                                  std::int64_t latent, const Shape& shape,
+                                                  std::int64_t parameters, std::int64_t condition) {
   refuse_impossible(options, shape);
   return std::make_shared<Decoder>(options, latent, shape, parameters, condition);
 }

@@ -19,10 +19,11 @@ namespace elbow {
 
 // Shapes of x: [C, L], [C, H, W] or [C, D, H, W]. Throw ConfigError for others, and for options
 // that do not go with each other.
-std::shared_ptr<Network> make_transformer_encoder(const ModelOptions& options,
+std::shared_ptr<Network> make_transformer_encoder(const NetworkOptions& options,
                                                   const std::vector<std::int64_t>& shape,
                                                   std::int64_t outputs, std::int64_t condition);
-std::shared_ptr<Network> make_transformer_decoder(const ModelOptions& options, std::int64_t latent,
+std::shared_ptr<Network> make_transformer_decoder(const NetworkOptions& options,
+                                                  std::int64_t latent,
                                                   const std::vector<std::int64_t>& shape,
                                                   std::int64_t parameters, std::int64_t condition);
 

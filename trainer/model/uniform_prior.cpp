@@ -27,6 +27,12 @@ class UniformPrior : public Prior {
     return 2.0 * uniform_noise(key, indices, draw, {latent_}, type) - 1.0;
   }
 
+  std::vector<LatentAxis> axes() const override {
+    std::vector<LatentAxis> axes = Prior::axes();
+    for (LatentAxis& axis : axes) axis.limit = 1.0;
+    return axes;
+  }
+
   std::int64_t posterior_parameters() const override { return 2 * latent_; }
 
   std::unique_ptr<Posterior> posterior(const torch::Tensor& encoder_output) const override {
@@ -57,7 +63,7 @@ class UniformPrior : public Prior {
 
 }  // namespace
 
-std::shared_ptr<Prior> make_uniform_prior(const ModelOptions& options,
+std::shared_ptr<Prior> make_uniform_prior(const PriorOptions& options,
                                           const PriorSetting& /*setting*/) {
   return std::make_shared<UniformPrior>(options.latent);
 }

@@ -7,6 +7,6 @@
 
 namespace elbow {
 
-std::shared_ptr<Prior> make_uniform_prior(const ModelOptions& options, const PriorSetting& setting);
+std::shared_ptr<Prior> make_uniform_prior(const PriorOptions& options, const PriorSetting& setting);
 
 }  // namespace elbow

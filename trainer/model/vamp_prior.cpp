@@ -79,7 +79,7 @@ class VampPrior : public Prior {
 
 }  // namespace
 
-std::shared_ptr<Prior> make_vamp_prior(const ModelOptions& options, const PriorSetting& setting) {
+std::shared_ptr<Prior> make_vamp_prior(const PriorOptions& options, const PriorSetting& setting) {
   if (setting.condition > 0) {
     throw ConfigError(
         "option model.prior: 'vamp' does not go with a condition, since its pseudo-inputs have "

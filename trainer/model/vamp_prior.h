@@ -14,6 +14,6 @@ namespace elbow {
 // pseudo-inputs through the encoder, which must have been set and must outlive those calls. Throws
 // ConfigError for a model with a condition or without an encoder, and where `model.components` is
 // below 1.
-std::shared_ptr<Prior> make_vamp_prior(const ModelOptions& options, const PriorSetting& setting);
+std::shared_ptr<Prior> make_vamp_prior(const PriorOptions& options, const PriorSetting& setting);
 
 }  // namespace elbow

@@ -257,7 +257,7 @@ std::optional<Checkpoint> load_newest_checkpoint(const fs::path& checkpoints) {
   std::vector<std::int64_t> steps;
   for (int i = 0; i < kTries; ++i) {
     steps = list_checkpoints(checkpoints);
-    // Of a run that trains, old ones may go while they are read: then there are newer ones.
+    // While a run trains, old checkpoints may go as they are read: then there are newer ones.
     bool all_stay = true;
     for (auto step = steps.begin(); step != steps.end() && all_stay; ++step) {
       const fs::path folder = checkpoints / checkpoint_name(*step);

@@ -50,9 +50,9 @@ void require_lease_of(const std::filesystem::path& root, const std::string& hold
 // Held for its lifetime, renewed by a thread of its own.
 //
 // A job of this host (this boot of this kernel) that lives is known by a lock and refused at once.
-// Of a job of another host, or where the file system has no locks, it is waited for whether it
-// renews its lease: only clocks that measure spans are used, so a clock that is set makes no
-// difference.
+// Whether a job of another host still runs, or any where the file system has no locks, is told by
+// waiting for it to renew its lease: only clocks that measure spans are used, so a clock that is
+// set makes no difference.
 //
 // A job that takes a directory over first leaves the mark of the next generation, which only one
 // job can make; then it removes all temporary files; only then does it read or write anything.

@@ -45,7 +45,7 @@ enum class RunState {
 struct SessionPlan {
   int ranks = 1;
   std::int64_t from_step = 0;
-  // Of the whole run, all sessions together: what it will have done when it is finished.
+  // What the whole run, all sessions together, will have done when it is finished.
   std::int64_t steps = 0;
   std::int64_t epochs = 0;
   std::int64_t samples = 0;

@@ -51,7 +51,8 @@ RunCondition condition_of_open_session(const std::optional<RunHolder>& holder) {
   return is_gone(*holder) ? RunCondition::kDied : RunCondition::kSilent;
 }
 
-// Of a record with sessions. A stop is written down with its result, an error without.
+// The condition of a run whose record has sessions. A stop is written down with its result, an
+// error without.
 RunCondition condition_of(bool finished, const Json& session, const RunStatus& status) {
   if (finished) return RunCondition::kFinished;
   if (status.session.ended.empty()) return condition_of_open_session(status.holder);

@@ -41,7 +41,7 @@ struct RunSessionRecord {
   std::string ended;   // "" while it runs, and where it was killed
   std::string reason;  // why it ended
   std::int64_t ranks = 0;
-  // Of the whole run, when it is finished; 0 where the record does not say.
+  // What the whole run has done when it is finished; 0 where the record does not say.
   std::int64_t planned_steps = 0;
   std::int64_t planned_epochs = 0;
   std::int64_t planned_samples = 0;

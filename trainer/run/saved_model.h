@@ -34,7 +34,7 @@ void save_model_description(const RunPaths& paths, const ModelFile& model,
 // The procedure's parameters by name: no copies.
 NamedTensors named_tensors(const Procedure& procedure);
 
-// Of names and values.
+// A hash of names and values.
 std::string content_hash(const NamedTensors& tensors);
 
 void save_parameters(const std::filesystem::path& path, const NamedTensors& parameters,

@@ -12,8 +12,8 @@
 
 namespace elbow {
 
-// Of a file that may be as it was written, but that this program cannot read: one of another
-// version, or one that this user may not read.
+// A file may be as it was written, but this program cannot read it: it is of another version, or
+// this user may not read it.
 class UnreadableError : public CheckpointError {
  public:
   using CheckpointError::CheckpointError;

@@ -9,7 +9,7 @@
 
 namespace elbow {
 
-// Of the values of some samples, in the units of x.
+// How large the values of some samples are, in the units of x.
 struct DataScale {
   double least = 0;
   double most = 0;

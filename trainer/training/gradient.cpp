@@ -45,7 +45,7 @@ Objective objective_of(const TrainingOptions& training) {
   return objective;
 }
 
-RunNoise noise_of(const TrainingOptions& training, const StepPlace& place) {
+RunNoise noise_at(const TrainingOptions& training, const StepPlace& place) {
   return {static_cast<std::uint64_t>(training.seed), static_cast<std::uint32_t>(place.stage),
           static_cast<std::uint32_t>(place.epoch)};
 }
@@ -137,7 +137,7 @@ BatchGradient::LoadedShard BatchGradient::load_shard(const StepPlace& place,
   }
   return timed(seconds.forward, [&] {
     const at::Device device = job_.state.parameters().values().device();
-    LoadedShard loaded{job_.observation.x(batch, noise_of(job_.training, place)).to(device),
+    LoadedShard loaded{job_.observation.x(batch, noise_at(job_.training, place)).to(device),
                        job_.conditioning.c(batch), batch.indices,
                        static_cast<std::int64_t>(batch.not_finite.size())};
     if (loaded.c.defined()) loaded.c = loaded.c.to(device);
@@ -195,7 +195,7 @@ torch::Tensor BatchGradient::compute_shard(const LoadedShard& loaded, const Step
   figure[kCount] = static_cast<double>(loaded.indices.size());
   if (loaded.indices.empty()) return figures;
   const Terms terms = timed(seconds.forward, [&] {
-    return job_.procedure.terms(loaded.shard(), noise_of(job_.training, place), objective);
+    return job_.procedure.terms(loaded.shard(), noise_at(job_.training, place), objective);
   });
   timed(seconds.backward, [&] {
     terms.objective.sum().neg().backward();

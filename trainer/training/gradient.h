@@ -20,7 +20,7 @@ namespace elbow {
 Objective objective_of(const TrainingOptions& training);
 
 // The key of a step's noise.
-RunNoise noise_of(const TrainingOptions& training, const StepPlace& place);
+RunNoise noise_at(const TrainingOptions& training, const StepPlace& place);
 
 // Sums over the samples of a step, in the whole job: the same on every rank. Nats; NaN for a figure
 // that has no meaning for the model.
@@ -55,8 +55,8 @@ class BatchGradient {
   // the highest index.
   [[noreturn]] void refuse_not_finite() const;
 
-  // Of the first shard that this rank has computed; none before, and none of a shard without
-  // samples.
+  // The scale of the first shard that this rank has computed; none before that, and none where it
+  // had no samples.
   const std::optional<DataScale>& first_scale() const { return first_scale_; }
 
   int queued() const { return loader_->queued(); }

@@ -35,7 +35,7 @@ struct StepReport {
   std::int64_t skipped_samples = 0;  // left out so far as not finite
   std::int64_t skipped_steps = 0;    // so far
   int queued = 0;                    // shards that lie ready for this rank
-  // Of this rank since the step before, by phase.
+  // What this rank spent since the step before, by phase.
   struct Seconds {
     double data = 0, forward = 0, backward = 0, sum = 0, optimizer = 0, checkpoint = 0,
            evaluation = 0;

@@ -21,7 +21,8 @@ double score(const Figures& figures) {
 constexpr int kReadAhead = 3;  // shards
 // So many steps without an update, and nothing more is expected of the run.
 constexpr std::int64_t kMostSkippedInARow = 100;
-// Of the running mean of the gradient's norm, and the steps it takes before it is believed.
+// How much the running mean of the gradient's norm keeps in each step, and how many steps it takes
+// before it is believed.
 constexpr double kNormDecay = 0.98;
 constexpr std::int64_t kStepsToBelieve = 20;
 
@@ -92,7 +93,7 @@ class Loop {
         table_->restore(state_.resumed_from());
       } else {
         table_->initialise([&](std::span<const std::int64_t> indices) {
-          return job_.procedure.initial_rows(indices, noise_of(job_.training, {}));
+          return job_.procedure.initial_rows(indices, noise_at(job_.training, {}));
         });
       }
     });

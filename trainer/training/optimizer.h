@@ -27,7 +27,8 @@ struct OptimizerOptions {
   double warmup = 0.0;       // epochs
   double step_epochs = 10;   // of the step schedule: after so many the rate falls
   double step_factor = 0.1;  // to this part of what it was
-  // Of the schedule of that name: epochs after each of which the rate falls by step_factor.
+  // What the schedule of that name goes by: epochs after each of which the rate falls by
+  // step_factor.
   std::vector<std::int64_t> milestones = {};
 };
 
@@ -67,7 +68,7 @@ class Optimizer {
   std::int64_t steps_ = 0;  // taken; a skipped one is none
 };
 
-// Of the parameters that require a gradient now; the others it never moves. Adam (Kingma & Ba
+// Moves the parameters that require a gradient now, and never the others. Adam (Kingma & Ba
 // 2015), AdamW (Loshchilov & Hutter 2019: the rate times weight_decay times the
 // weight is taken off as well) or SGD with momentum and an L2 term, as PyTorch defines them, by
 // LibTorch's fused kernels. Throws ConfigError where schedule and milestones don't go together.

@@ -12,7 +12,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
-// Of the record in a checkpoint; null at the beginning, and in checkpoints of older versions.
+// Keys of the record in a checkpoint, which is null at the beginning and in checkpoints of older
+// versions.
 constexpr const char* kWindow = "window";
 constexpr const char* kEpoch = "epoch_sums";
 

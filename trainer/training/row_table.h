@@ -46,7 +46,7 @@ class RowTable {
  public:
   static constexpr std::int64_t kBlock = 65536;
 
-  // Of `samples` rows of `width` numbers, all zero. `comm` outlives the table.
+  // Makes `samples` rows of `width` numbers, all zero. `comm` outlives the table.
   RowTable(Communicator& comm, std::int64_t samples, std::int64_t width,
            std::int64_t block = kBlock);
 
@@ -108,7 +108,7 @@ class RowTable {
 // Rows as a checkpoint holds them, read when they are asked for; one block of them in memory.
 class LearnedRows {
  public:
-  // Of a checkpoint's folder, rows of `width` numbers.
+  // Reads a checkpoint's folder, which holds rows of `width` numbers.
   LearnedRows(std::filesystem::path folder, std::int64_t width)
       : folder_(std::move(folder)), width_(width) {}
 

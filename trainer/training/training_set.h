@@ -37,9 +37,9 @@ class TrainingSet {
   SampleRange validation_range() const;
   std::int64_t validation_count() const;
 
-  // Of images and labels: equal for equal data, wherever the files lie.
+  // A hash of images and labels: equal for equal data, wherever the files lie.
   std::string fingerprint() const;
-  // Of each of the data sets, by the option that names it.
+  // The same for each of the data sets, by the option that names it.
   Facts fingerprints() const;
 
  private:

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "trainer/model/options.h"
+
 namespace elbow {
 namespace {
 

@@ -15,7 +15,7 @@ namespace elbow {
 namespace {
 
 std::shared_ptr<Prior> categorical(std::vector<std::int64_t> categories, double temperature = 0.5) {
-  ModelOptions options;
+  PriorOptions options;
   options.categories = std::move(categories);
   options.temperature = temperature;
   return make_categorical_prior(options, {});

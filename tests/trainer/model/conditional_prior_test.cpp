@@ -14,7 +14,7 @@ namespace elbow {
 namespace {
 
 std::shared_ptr<Prior> conditional(std::int64_t condition, std::int64_t latent) {
-  ModelOptions options;
+  PriorOptions options;
   options.latent = latent;
   return make_conditional_prior(options, {condition, {4}});
 }
@@ -116,7 +116,7 @@ TEST(ConditionalPrior, Learns) {
 }
 
 TEST(ConditionalPrior, HasNoClosedKlForOtherPosteriors) {
-  ModelOptions options;
+  PriorOptions options;
   options.latent = 1;
   const auto q = make_uniform_prior(options, {})->posterior(torch::zeros({1, 2}));
   EXPECT_FALSE(known()->kl_by_latent(*q, one_hot(0, 1)).has_value());

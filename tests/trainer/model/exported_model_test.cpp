@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/trainer/model/script_files.h"
+#include "trainer/model/options.h"
 #include "trainer/model/torchscript.h"
 
 namespace elbow {

@@ -11,8 +11,8 @@
 namespace elbow {
 namespace {
 
-ModelOptions with_latent(std::int64_t latent) {
-  ModelOptions options;
+PriorOptions with_latent(std::int64_t latent) {
+  PriorOptions options;
   options.latent = latent;
   return options;
 }
@@ -55,7 +55,7 @@ TEST(GaussianPrior, KlToItsPosteriorIsTheMeanLogRatio) {
 }
 
 TEST(GaussianPrior, UnknownPriorIsRefusedWithTheNearest) {
-  ModelOptions options;
+  PriorOptions options;
   options.prior = "gausian";
   try {
     make_prior(options);

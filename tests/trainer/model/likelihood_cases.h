@@ -14,7 +14,7 @@
 namespace elbow {
 
 // Of vectors: 8-bit values where the likelihood is over whole values or bits, else raw floats.
-inline Observation vectors_for(const ModelOptions& options, std::int64_t variables) {
+inline Observation vectors_for(const LikelihoodOptions& options, std::int64_t variables) {
   if (likelihood_kind(options.likelihood).measure == Measure::kDensity) {
     return {{"raw", "vector"}, {{variables}, ValueType::kFloat32}, options.likelihood};
   }
@@ -28,7 +28,7 @@ inline Observation vectors_for(const ModelOptions& options, std::int64_t variabl
 inline std::shared_ptr<Likelihood> likelihood_of(const std::string& name, const std::string& sigma,
                                                  std::int64_t variables = 1,
                                                  std::int64_t levels = 256, double floor = 1e-4) {
-  ModelOptions options;
+  LikelihoodOptions options;
   options.likelihood = name;
   options.sigma = sigma;
   options.sigma_floor = floor;

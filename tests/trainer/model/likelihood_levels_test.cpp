@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "tests/trainer/model/likelihood_cases.h"
@@ -257,7 +258,7 @@ TEST(Levels, SummariesSayWhatIsDone) {
 
 TEST(Levels, OtherLevelsThanTheObservationsAreRefused) {
   for (const char* name : {"categorical", "discretised-logistic"}) {
-    ModelOptions options;
+    LikelihoodOptions options;
     options.likelihood = name;
     options.levels = 16;
     const auto observation = vectors_for(options, 2);
@@ -268,12 +269,12 @@ TEST(Levels, OtherLevelsThanTheObservationsAreRefused) {
 }
 
 TEST(Levels, OptionIsDeclaredWithBounds) {
-  ModelOptions options;
+  LikelihoodOptions options;
   OptionTable table;
   declare(table, options);
   table.apply_toml("[model]\nlevels = 16\nlikelihood = \"categorical\"", "c");
   EXPECT_EQ(options.levels, 16);
-  EXPECT_EQ(to_json(options)["levels"], 16);
+  EXPECT_EQ(table.to_json("model")["levels"], 16);
   for (const char* levels : {"1", "257", "-1", "many"}) {
     EXPECT_THROW(table.apply_text("model.levels", levels, "c"), ConfigError) << levels;
   }

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "tests/trainer/model/likelihood_cases.h"
@@ -130,7 +131,7 @@ TEST_P(Sigma, OnlyOptimalOnesAreFitted) {
 }
 
 TEST_P(Sigma, IsLearnedFromASensibleStart) {
-  ModelOptions options;
+  LikelihoodOptions options;
   options.likelihood = GetParam();
   const Observation pictures({}, {{2, 4, 3}, ValueType::kUint8}, GetParam());
   for (const char* sigma : {"learned", "per-dimension"}) {
@@ -185,7 +186,7 @@ TEST_P(Sigma, PerDimensionIsAProductOfItsVariables) {
 }
 
 TEST_P(Sigma, PerDimensionFollowsTheShapeOfImages) {
-  ModelOptions options;
+  LikelihoodOptions options;
   options.likelihood = GetParam();
   options.sigma = "per-dimension";
   const Observation pictures({}, {{2, 4, 3}, ValueType::kUint8}, GetParam());
@@ -214,7 +215,7 @@ TEST(Sigma, OptimumWithoutClosedFormIsRefused) {
 }
 
 TEST(Sigma, OptionIsDeclared) {
-  ModelOptions options;
+  LikelihoodOptions options;
   OptionTable table;
   declare(table, options);
   for (const char* sigma : {"learned", "per-dimension", "optimal", "0.25"}) {
@@ -224,7 +225,7 @@ TEST(Sigma, OptionIsDeclared) {
   for (const char* sigma : {"optimum", "0", "-1"}) {
     EXPECT_THROW(table.apply_text("model.sigma", sigma, "c"), ConfigError) << sigma;
   }
-  EXPECT_EQ(to_json(options)["sigma"], "0.25");
+  EXPECT_EQ(table.to_json("model")["sigma"], "0.25");
 }
 
 }  // namespace

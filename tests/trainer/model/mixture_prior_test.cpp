@@ -13,7 +13,7 @@ namespace elbow {
 namespace {
 
 std::shared_ptr<Prior> mixture(std::int64_t components, std::int64_t latent) {
-  ModelOptions options;
+  PriorOptions options;
   options.components = components;
   options.latent = latent;
   return make_mixture_prior(options, {});

@@ -13,8 +13,8 @@ namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-ModelOptions with(const std::string& network, Shape widths) {
-  ModelOptions options;
+NetworkOptions with(const std::string& network, Shape widths) {
+  NetworkOptions options;
   options.network = network;
   options.widths = std::move(widths);
   return options;
@@ -86,8 +86,8 @@ TEST(Network, SamplesOfAnySizeFit) {
 }
 
 // A network of each kind that fits images, and a function with a slope everywhere.
-std::vector<ModelOptions> one_of_each() {
-  std::vector<ModelOptions> all = {with("mlp", {8, 4}), with("convolutional", {8, 4}),
+std::vector<NetworkOptions> one_of_each() {
+  std::vector<NetworkOptions> all = {with("mlp", {8, 4}), with("convolutional", {8, 4}),
                                    with("residual", {8, 4}), with("transformer", {8})};
   for (auto& options : all) {
     options.activation = "tanh";

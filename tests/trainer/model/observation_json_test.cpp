@@ -32,7 +32,7 @@ TEST(ObservationJson, ComesBackAsItWas) {
     const auto again = Observation::from_json(Json::parse(text));
     EXPECT_EQ(again.to_json().dump(), text);
     EXPECT_EQ(again.shape(), observation.shape());
-    EXPECT_EQ(again.measure(), observation.measure());
+    EXPECT_EQ(again.measure_text(), observation.measure_text());
     EXPECT_EQ(again.levels(), observation.levels());
     EXPECT_EQ(again.log_jacobian(), observation.log_jacobian());
   }

@@ -71,8 +71,8 @@ TEST(ObservationOfLevels, ALevelTooManyIsRefusedByItsSample) {
 
 TEST(ObservationOfLevels, ClaimsAProbability) {
   const auto observation = of_levels(256);
-  EXPECT_EQ(observation.measure(), "probability of 8-bit values");
-  EXPECT_EQ(of_levels(16).measure(), "probability of 8-bit values below 16");
+  EXPECT_EQ(observation.measure_text(), "probability of 8-bit values");
+  EXPECT_EQ(of_levels(16).measure_text(), "probability of 8-bit values below 16");
   EXPECT_EQ(observation.no_likelihood_reason(), "");
   EXPECT_NEAR(*observation.bits_per_dim(-60 * std::log(256.0)), 8, 1e-12);
   EXPECT_NEAR(*of_levels(16).bits_per_dim(-60 * std::log(16.0)), 4, 1e-12);
@@ -82,7 +82,7 @@ TEST(ObservationOfLevels, ClaimsAProbability) {
 TEST(ObservationOfLevels, LaplaceIsADensity) {
   const Observation bytes({}, kBytes, "laplace");
   EXPECT_EQ(bytes.values(), Values::kDithered);
-  EXPECT_EQ(bytes.measure(), "density of x = (k + u)/256 on [0,1)");
+  EXPECT_EQ(bytes.measure_text(), "density of x = (k + u)/256 on [0,1)");
   EXPECT_NEAR(*bytes.bits_per_dim(120 * std::log(2.0)), 6, 1e-12);
   EXPECT_TRUE(Observation::needs_statistics({}, {{4}, ValueType::kFloat32}, "laplace"));
   EXPECT_THAT(Observation({"raw", "auto"}, kBytes, "laplace").no_likelihood_reason(),

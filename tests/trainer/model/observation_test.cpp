@@ -82,7 +82,7 @@ TEST(Observation, ThresholdAndBinaryFiles) {
 
   const Observation binary({}, {{2}, ValueType::kUint8, 1}, "bernoulli");
   EXPECT_EQ(binary.values(), Values::kBinaryThreshold);
-  EXPECT_EQ(binary.measure(), "probability of binary pixels");
+  EXPECT_EQ(binary.measure_text(), "probability of binary pixels");
   batch.values = {std::byte{0}, std::byte{1}};
   EXPECT_TRUE(torch::equal(binary.x(batch, kTraining), torch::tensor({{0.0F, 1.0F}})));
   batch.values = {std::byte{0}, std::byte{7}};
@@ -232,10 +232,10 @@ TEST(Observation, SaysWhatMayBeClaimed) {
   EXPECT_FALSE(make("raw", bytes, "gaussian").bits_per_dim(1).has_value());
   EXPECT_THAT(make("raw", bytes, "bernoulli").no_likelihood_reason(), HasSubstr("grey values"));
   EXPECT_FALSE(make("raw", bytes, "bernoulli").bits_per_dim(1).has_value());
-  EXPECT_EQ(make("auto", bytes, "gaussian").measure(), "density of x = (k + u)/256 on [0,1)");
-  EXPECT_EQ(make("auto", bytes, "bernoulli").measure(),
+  EXPECT_EQ(make("auto", bytes, "gaussian").measure_text(), "density of x = (k + u)/256 on [0,1)");
+  EXPECT_EQ(make("auto", bytes, "bernoulli").measure_text(),
             "probability of binarised pixels (dynamic, keyed)");
-  EXPECT_THAT(make("auto", floats, "gaussian").measure(), HasSubstr("density in the file's units"));
+  EXPECT_THAT(make("auto", floats, "gaussian").measure_text(), HasSubstr("density in the file's units"));
 }
 
 TEST(Observation, StatisticsAreNeededWhereValuesAreStandardised) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "tests/trainer/model/prior_checks.h"
+#include "trainer/model/options.h"
 
 namespace elbow {
 namespace {

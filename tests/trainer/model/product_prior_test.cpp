@@ -13,7 +13,7 @@ namespace elbow {
 namespace {
 
 std::shared_ptr<Prior> product(std::vector<std::string> factors, std::int64_t condition = 0) {
-  ModelOptions options;
+  PriorOptions options;
   options.prior = "product";
   options.factors = std::move(factors);
   options.components = 3;
@@ -21,7 +21,7 @@ std::shared_ptr<Prior> product(std::vector<std::string> factors, std::int64_t co
 }
 
 std::shared_ptr<Prior> single(const std::string& name, std::int64_t size) {
-  ModelOptions options;
+  PriorOptions options;
   options.prior = name;
   options.latent = size;
   options.categories = {size};

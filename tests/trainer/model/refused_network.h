@@ -15,7 +15,7 @@ namespace elbow {
 
 // An encoder of such samples, to 6 numbers, and a decoder, from 3: both with this text in the
 // error.
-inline void expect_refused(const ModelOptions& options, const std::vector<std::int64_t>& shape,
+inline void expect_refused(const NetworkOptions& options, const std::vector<std::int64_t>& shape,
                            const std::string& text) {
   for (const bool encoder : {true, false}) {
     try {

@@ -10,8 +10,8 @@ namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-ModelOptions small() {
-  ModelOptions options;
+NetworkOptions small() {
+  NetworkOptions options;
   options.network = "residual";
   options.widths = {3, 4};
   options.activation = "silu";
@@ -59,7 +59,7 @@ TEST(Residual, LayersAreDescribed) {
 
 // What residual.h says of the initial weights: 32 blocks do not let a signal explode or vanish.
 TEST(Residual, ManyBlocksKeepTheSize) {
-  ModelOptions options = small();
+  NetworkOptions options = small();
   options.widths = {32};
   options.activation = "relu";
   const auto size_with = [&](std::int64_t blocks) {

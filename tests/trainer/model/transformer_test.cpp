@@ -14,8 +14,8 @@ namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-ModelOptions small_transformer() {
-  ModelOptions options;
+NetworkOptions small_transformer() {
+  NetworkOptions options;
   options.network = "transformer";
   options.widths = {8};
   options.activation = "silu";

@@ -11,7 +11,7 @@ namespace elbow {
 namespace {
 
 std::shared_ptr<Prior> uniform(std::int64_t latent) {
-  ModelOptions options;
+  PriorOptions options;
   options.latent = latent;
   return make_uniform_prior(options, {});
 }

@@ -8,6 +8,7 @@
 #include "tests/trainer/model/prior_checks.h"
 #include "trainer/model/diagonal_gaussian.h"
 #include "trainer/model/initialisation.h"
+#include "trainer/model/options.h"
 
 namespace elbow {
 namespace {

@@ -47,7 +47,7 @@ TEST_F(SavedModels, ComeBackWithTheirParameters) {
   const SavedModel saved = load_model(paths_, "best");
   EXPECT_EQ(saved.record.seed, 9U);
   EXPECT_EQ(saved.record.data_fingerprint, "fingerprint");
-  EXPECT_EQ(saved.file.observation.measure(), observation_.measure());
+  EXPECT_EQ(saved.file.observation.measure_text(), observation_.measure_text());
   for (const auto& parameter : model_->named_parameters()) {
     EXPECT_TRUE(
         torch::equal(saved.procedure->named_parameters()[parameter.key()], parameter.value()))
