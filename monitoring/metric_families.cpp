@@ -95,11 +95,10 @@ void add_progress(const MetricsSnapshot& now, FamilyList& list) {
 void add_figures(const MetricsSnapshot& now, FamilyList& list) {
   list.gauge("elbow_elbo_nats", "Evidence lower bound, mean a sample over the last step's batch.",
              now.elbo);
-  if (now.reconstruction || now.kl) {
+  if (!now.terms.empty()) {
     list.begin(MetricType::Gauge, "elbow_term_nats",
                "Terms of the evidence lower bound, mean a sample over the last step's batch.");
-    if (now.reconstruction) list.sample(*now.reconstruction, {{"term", "reconstruction"}});
-    if (now.kl) list.sample(*now.kl, {{"term", "kl"}});
+    for (const auto& [term, value] : now.terms) list.sample(value, {{"term", term}});
   }
   list.gauge("elbow_validation_elbo_nats",
              "Evidence lower bound, mean a sample over the validation data when last looked at.",

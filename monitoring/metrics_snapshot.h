@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace elbow {
@@ -30,9 +32,8 @@ struct MetricsSnapshot {
   RunPosition position;  // where it is
   std::int64_t planned_steps = 0;  // those of the whole run when it is finished
   std::optional<double> elbo;
-  std::optional<double> reconstruction;
-  std::optional<double> kl;
-  std::optional<double> validation_elbo;  // of the latest validation
+  std::vector<std::pair<std::string, double>> terms;  // of it, and beside it, by name
+  std::optional<double> validation_elbo;              // of the latest validation
   double learning_rate = 0.0;
   std::optional<double> gradient_norm;  // before clipping
   std::int64_t skipped_steps = 0;       // by this process

@@ -153,8 +153,8 @@ void RunSession::note_extension(const TrainingRecord& record, const Course& cour
 }
 
 void RunSession::begin(const Configuration& configuration, const std::string& toml,
-                       const Json& about, const ModelFile& model, TrainingState& state,
-                       const Course& course, int ranks) {
+                       const Json& about, const ModelFile& model, std::vector<FigureKind> figures,
+                       TrainingState& state, const Course& course, int ranks) {
   const int before = directory_.last_ranks();
   if (checkpoint_ && before != ranks && configuration.training.sum == "fast") {
     log::info("{} before, now {}: the same samples and noise, sums to rounding",
@@ -178,8 +178,9 @@ void RunSession::begin(const Configuration& configuration, const std::string& to
     fs::remove(paths().parameters());
   }
   reporter_ = std::make_unique<Reporter>(
-      paths().metrics(), parse_interval(configuration.metrics.every), course, ranks, state.record(),
-      checkpoint_ ? checkpoint_->manifest.record : Json(), directory_.writer());
+      paths().metrics(), std::move(figures), parse_interval(configuration.metrics.every), course,
+      ranks, state.record(), checkpoint_ ? checkpoint_->manifest.record : Json(),
+      directory_.writer());
   checkpoint_.reset();
 }
 

@@ -34,10 +34,11 @@ class RunSession {
   void restore(TrainingState& state, const nlohmann::ordered_json& about, const Course& course,
                const Configuration& configuration);
 
-  // The session begins, from where `state` is.
+  // The session begins, from where `state` is. `figures`: what those of a step are.
   void begin(const Configuration& configuration, const std::string& toml,
-             const nlohmann::ordered_json& about, const ModelFile& model, TrainingState& state,
-             const Course& course, int ranks);
+             const nlohmann::ordered_json& about, const ModelFile& model,
+             std::vector<FigureKind> figures, TrainingState& state, const Course& course,
+             int ranks);
 
   Reporter& reporter() { return *reporter_; }
   // Throws Error where lines of metrics are not on disk, which a checkpoint after them would lose,

@@ -262,8 +262,8 @@ class TrainCommand {
     together(comm_, [&] {
       if (session_) {
         if (state_->record().step < course().steps()) require_room(room(), paths().root);
-        session_->begin(configuration_, table_.to_toml(), about(), *model_, *state_, course(),
-                        comm_.size());
+        session_->begin(configuration_, table_.to_toml(), about(), *model_,
+                        procedure_->training_figures(), *state_, course(), comm_.size());
       }
       if (arguments_.record_samples) {
         samples_ = std::make_unique<SampleRecord>(paths().consumed(), generation_, comm_.rank());
@@ -282,8 +282,9 @@ class TrainCommand {
           counted(shards, "shard"), comm_.size() - shards, comm_.size());
     }
     if (configuration_.metrics.serve) {
-      exporter_ = std::make_unique<Exporter>(comm_, configuration_.metrics, identity(),
-                                             paths().root, course(), state_->record());
+      exporter_ =
+          std::make_unique<Exporter>(comm_, configuration_.metrics, identity(), paths().root,
+                                     procedure_->training_figures(), course(), state_->record());
     }
   }
 

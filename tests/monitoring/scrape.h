@@ -22,8 +22,7 @@ inline MetricsSnapshot full_snapshot() {
   snapshot.position = {1234, 315904, 5};
   snapshot.planned_steps = 5000;
   snapshot.elbo = -102.25;
-  snapshot.reconstruction = -77.125;
-  snapshot.kl = 25.125;
+  snapshot.terms = {{"reconstruction", -77.125}, {"kl", 25.125}};
   snapshot.validation_elbo = -104.5;
   snapshot.learning_rate = 0.001;
   snapshot.gradient_norm = 3.5;

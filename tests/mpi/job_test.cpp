@@ -60,8 +60,8 @@ TEST_P(Job, TrainsAsOneRankDoes) {
       EXPECT_EQ(pairs[i].second, static_cast<double>(expected.batches[step][i].second));
     }
     EXPECT_EQ(history.steps[step].count, expected.steps[step].count);
-    EXPECT_NEAR(history.steps[step].elbo, expected.steps[step].elbo,
-                1e-5 * std::max(1.0, std::abs(expected.steps[step].elbo)))
+    EXPECT_NEAR(history.steps[step].figures[kElboFigure], expected.steps[step].figures[kElboFigure],
+                1e-5 * std::max(1.0, std::abs(expected.steps[step].figures[kElboFigure])))
         << "step " << step;
   }
 }
@@ -145,7 +145,8 @@ TEST_P(Reproducible, TrainsToTheBitsOfOneRank) {
   const SmallJob::History history = job.train(ranks());
   EXPECT_TRUE(torch::equal(job.everything(), expected.everything()));
   for (std::size_t step = 0; step < history.steps.size(); ++step) {
-    EXPECT_EQ(history.steps[step].elbo, expected_history.steps[step].elbo);
+    EXPECT_EQ(history.steps[step].figures[kElboFigure],
+              expected_history.steps[step].figures[kElboFigure]);
     EXPECT_EQ(history.steps[step].gradient_norm, expected_history.steps[step].gradient_norm);
   }
   EXPECT_EQ(to_json(history.record), to_json(expected_history.record));
@@ -371,7 +372,7 @@ TEST_F(JobWithNan, LeavesTheSampleOutWhenTold) {
   std::int64_t count = 0;
   for (const StepReport& step : history.steps) {
     count += step.count;
-    EXPECT_TRUE(std::isfinite(step.elbo));
+    EXPECT_TRUE(std::isfinite(step.figures[kElboFigure]));
   }
   EXPECT_EQ(count, 2 * 28);
   EXPECT_EQ(history.record.skipped_samples, 2);

@@ -8,6 +8,19 @@ torch::Tensor Procedure::reconstruct(const Shard& shard) {
   return decode(encode(shard).mean, condition(shard));
 }
 
+std::vector<torch::Tensor> Terms::row() const {
+  std::vector<torch::Tensor> figures = {objective, elbo, reconstruction, kl};
+  figures.insert(figures.end(), own.begin(), own.end());
+  return figures;
+}
+
+std::vector<FigureKind> Procedure::training_figures() const {
+  return {{"objective", "objective", "nats"},
+          {"elbo", "ELBO", "nats"},
+          {"reconstruction", "reconstruction", "nats"},
+          {"kl", "KL", "nats", true}};
+}
+
 nlohmann::ordered_json Procedure::architecture() const { return nlohmann::ordered_json::object(); }
 
 std::vector<LayerDescription> Procedure::layers() const {

@@ -11,6 +11,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <torch/nn/module.h>
 
+#include "base/figure.h"
 #include "trainer/model/keyed_noise.h"
 #include "trainer/model/network.h"
 
@@ -38,14 +39,22 @@ struct Objective {
   torch::Tensor mean_kl = {};
 };
 
-// Per sample, [B], nats, differentiable. Figures are in the units of Observation::measure_text(). One
-// that has no meaning for a model is undefined.
+// Per sample, [B], nats, differentiable. Figures are in the units of Observation::measure_text().
+// One that has no meaning for a model is undefined.
 struct Terms {
   torch::Tensor objective;  // what is maximised: the loss of a shard is minus its sum
   torch::Tensor elbo;       // reported beside it; equal to it for plain training
   torch::Tensor reconstruction;
   torch::Tensor kl;
+  std::vector<torch::Tensor> own = {};  // what the model declares beside these
+
+  // In the order of Procedure::training_figures().
+  std::vector<torch::Tensor> row() const;
 };
+
+// Where every row of training figures has them.
+inline constexpr std::size_t kObjectiveFigure = 0;
+inline constexpr std::size_t kElboFigure = 1;
 
 // How a block is evaluated.
 struct Estimation {
@@ -95,6 +104,8 @@ class Procedure : public torch::nn::Module {
   // Whether the present stage is validated: not one before there is anything to encode a sample by.
   virtual bool is_validated() const { return true; }
 
+  // The figures of a step, means over its samples: those of Terms, and what a model adds to them.
+  virtual std::vector<FigureKind> training_figures() const;
   // Noise: Purpose::kPosterior by (index, draw).
   virtual Terms terms(const Shard& shard, const RunNoise& noise, const Objective& objective) = 0;
 

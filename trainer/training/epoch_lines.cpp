@@ -25,21 +25,27 @@ std::string epoch_text(std::int64_t epoch, std::int64_t epochs) {
 }
 
 // "  ELBO 231.42 nats (KL 25.13)"
-std::string training_text(const StepSums& sums) {
-  if (sums.count == 0) return "  no step made an update";
-  const bool bounded = !std::isnan(sums.elbo);
-  std::string text = fmt::format("  {} {} nats", bounded ? "ELBO" : "objective",
-                                 nats_text((bounded ? sums.elbo : sums.objective) / sums.count));
-  if (!std::isnan(sums.kl)) text += fmt::format(" (KL {})", nats_text(sums.kl / sums.count));
-  return text;
+std::string training_text(const StepSums& sums, const std::vector<FigureKind>& kinds) {
+  if (sums.count() == 0) return "  no step made an update";
+  const bool bounded = !std::isnan(sums.mean(kElboFigure));
+  const std::size_t first = bounded ? kElboFigure : kObjectiveFigure;
+  std::string text =
+      fmt::format("  {} {} {}", kinds[first].title, nats_text(sums.mean(first)), kinds[first].unit);
+  std::vector<std::string> terms;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    if (!kinds[i].brief || std::isnan(sums.mean(i))) continue;
+    terms.push_back(fmt::format("{} {}", kinds[i].title, nats_text(sums.mean(i))));
+  }
+  return terms.empty() ? text : fmt::format("{} ({})", text, join(terms, ", "));
 }
 
 }  // namespace
 
-EpochLines::EpochLines(std::int64_t epochs, const nlohmann::ordered_json& earlier)
-    : epochs_(epochs) {
-  if (!earlier.is_null()) sums_ = step_sums_from_json(earlier);
-}
+EpochLines::EpochLines(std::vector<FigureKind> kinds, std::int64_t epochs,
+                       const nlohmann::ordered_json& earlier)
+    : kinds_(std::move(kinds)),
+      epochs_(epochs),
+      sums_(earlier.is_null() ? StepSums(kinds_) : StepSums(kinds_, earlier)) {}
 
 std::string EpochLines::take_ended() {
   if (!ended_.empty()) told_ = Clock::now();
@@ -51,8 +57,8 @@ std::string EpochLines::step(const StepReport& report, bool epoch_ended) {
   std::string complete = take_ended();
   sums_.add(report);
   if (epoch_ended) {
-    ended_ = epoch_text(report.epoch, epochs_) + training_text(sums_);
-    sums_ = {};
+    ended_ = epoch_text(report.epoch, epochs_) + training_text(sums_, kinds_);
+    sums_ = StepSums(kinds_);
   }
   return complete;
 }

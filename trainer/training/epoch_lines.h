@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -17,7 +18,8 @@ namespace elbow {
 class EpochLines {
  public:
   // `earlier`: what to_json() said where this session takes the run up; null without.
-  EpochLines(std::int64_t epochs, const nlohmann::ordered_json& earlier);
+  EpochLines(std::vector<FigureKind> kinds, std::int64_t epochs,
+             const nlohmann::ordered_json& earlier);
 
   // Each returns the line that is complete now, "" while none is. Of epochs without a validation
   // that take less than a second some have no line.
@@ -25,11 +27,12 @@ class EpochLines {
   std::string validation(const ValidationReport& report);
   std::string finish();
 
-  nlohmann::ordered_json to_json() const { return elbow::to_json(sums_); }
+  nlohmann::ordered_json to_json() const { return sums_.to_json(kinds_); }
 
  private:
   std::string take_ended();
 
+  std::vector<FigureKind> kinds_;
   std::int64_t epochs_;
   StepSums sums_;      // of the epoch so far
   std::string ended_;  // the line of an epoch whose validation may be to come

@@ -32,9 +32,10 @@ std::optional<double> known(double figure) {
 }  // namespace
 
 Exporter::Exporter(Communicator& comm, const MetricsOptions& options, MetricsIdentity identity,
-                   const std::filesystem::path& run_directory, const Course& course,
-                   const TrainingRecord& start)
-    : course_(course),
+                   const std::filesystem::path& run_directory, std::vector<FigureKind> kinds,
+                   const Course& course, const TrainingRecord& start)
+    : kinds_(std::move(kinds)),
+      course_(course),
       earlier_skipped_steps_(start.skipped_steps),
       earlier_skipped_samples_(start.skipped_samples),
       server_(options.address, port_of(options, comm.local_rank()), identity) {
@@ -58,9 +59,11 @@ RunPosition Exporter::position(std::int64_t step, std::int64_t samples) const {
 void Exporter::step(const StepReport& report) {
   snapshot_.position = position(report.step, report.samples);
   if (report.count > 0) {
-    snapshot_.elbo = known(report.elbo);
-    snapshot_.reconstruction = known(report.reconstruction);
-    snapshot_.kl = known(report.kl);
+    snapshot_.elbo = known(report.figures[kElboFigure]);
+    snapshot_.terms.clear();
+    for (std::size_t i = kElboFigure + 1; i < kinds_.size(); ++i) {
+      if (known(report.figures[i])) snapshot_.terms.emplace_back(kinds_[i].name, report.figures[i]);
+    }
     snapshot_.gradient_norm = report.gradient_norm;
     snapshot_.learning_rate = report.rate;
   }

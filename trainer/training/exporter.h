@@ -19,10 +19,11 @@ class Exporter {
  public:
   // Collective; `comm` outlives it. `start` is where this session takes the run up. Rank 0 writes
   // the discovery files into `run_directory` and the folder that the options name. A fixed port is
-  // that of the first rank of a host; its other ranks take the next ones.
+  // that of the first rank of a host; its other ranks take the next ones. `kinds`: what the figures
+  // of a StepReport are.
   Exporter(Communicator& comm, const MetricsOptions& options, MetricsIdentity identity,
-           const std::filesystem::path& run_directory, const Course& course,
-           const TrainingRecord& start);
+           const std::filesystem::path& run_directory, std::vector<FigureKind> kinds,
+           const Course& course, const TrainingRecord& start);
 
   void step(const StepReport& report);
   void validation(const ValidationReport& report);
@@ -33,6 +34,7 @@ class Exporter {
  private:
   RunPosition position(std::int64_t step, std::int64_t samples) const;
 
+  std::vector<FigureKind> kinds_;
   Course course_;
   std::int64_t earlier_skipped_steps_;
   std::int64_t earlier_skipped_samples_;

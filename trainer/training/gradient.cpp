@@ -9,17 +9,8 @@
 namespace elbow {
 namespace {
 
-// A shard's sums, in one tensor of doubles.
-enum Figure {
-  kObjective,
-  kElbo,
-  kReconstruction,
-  kKl,
-  kCount,
-  kNotFinite,
-  kBadRowGradients,
-  kFigures
-};
+// What a shard's sums hold behind its figures.
+enum Bookkeeping { kCount, kNotFinite, kBadRowGradients, kBookkeeping };
 
 // NaN for a figure that has no meaning for the model.
 double sum_of(const torch::Tensor& figures) {
@@ -27,10 +18,10 @@ double sum_of(const torch::Tensor& figures) {
                            : std::numeric_limits<double>::quiet_NaN();
 }
 
-BatchSums to_sums(const torch::Tensor& figures) {
-  const double* sum = figures.data_ptr<double>();
-  return {sum[kObjective], sum[kElbo],      sum[kReconstruction], sum[kKl],
-          sum[kCount],     sum[kNotFinite], sum[kBadRowGradients]};
+BatchSums to_sums(const torch::Tensor& sums, std::size_t figures) {
+  const double* sum = sums.data_ptr<double>();
+  const double* behind = sum + figures;
+  return {{sum, behind}, behind[kCount], behind[kNotFinite], behind[kBadRowGradients]};
 }
 
 }  // namespace
@@ -51,11 +42,15 @@ RunNoise noise_at(const TrainingOptions& training, const StepPlace& place) {
 }
 
 BatchGradient::BatchGradient(const TrainingJob& job, const Course& course)
-    : job_(job), course_(course), epoch_(job.order) {
+    : job_(job),
+      course_(course),
+      figures_(job.procedure.training_figures().size()),
+      epoch_(job.order) {
+  const auto width = static_cast<std::int64_t>(figures_) + kBookkeeping;
   torch::Tensor& gradient = job.state.parameters().gradient();
   reducer_ = job.training.sum == "reproducible"
-                 ? make_reproducible_reducer(job.comm, gradient, kFigures)
-                 : make_fast_reducer(job.comm, gradient, kFigures);
+                 ? make_reproducible_reducer(job.comm, gradient, width)
+                 : make_fast_reducer(job.comm, gradient, width);
 }
 
 BatchSums BatchGradient::compute(const StepPlace& place, StepReport::Seconds& seconds) {
@@ -77,11 +72,11 @@ BatchSums BatchGradient::compute(const StepPlace& place, StepReport::Seconds& se
   for (std::size_t i = 0; i < plan.size(); ++i) {
     if (!is_mine(plan[i])) continue;
     if (loaded.empty()) loaded.push_back(load_shard(place, seconds));
-    const torch::Tensor figures = compute_shard(loaded.front(), place, objective, seconds);
+    const torch::Tensor sums = compute_shard(loaded.front(), place, objective, seconds);
     loaded.pop_front();
-    timed(seconds.sum, [&] { reducer_->add(static_cast<std::int64_t>(i), figures); });
+    timed(seconds.sum, [&] { reducer_->add(static_cast<std::int64_t>(i), sums); });
   }
-  return to_sums(timed(seconds.sum, [&] { return reducer_->finish(); }));
+  return to_sums(timed(seconds.sum, [&] { return reducer_->finish(); }), figures_);
 }
 
 void BatchGradient::update_rows(const RowStep& step) {
@@ -185,27 +180,27 @@ torch::Tensor BatchGradient::batch_means(const std::vector<ShardRange>& plan,
   return sums.narrow(0, 0, columns) / sums[columns].clamp_min(1);
 }
 
-// Adds the gradient of a shard to the flat gradient. Its figures.
+// Adds the gradient of a shard to the flat gradient. Its sums: of its figures, and what is counted.
 torch::Tensor BatchGradient::compute_shard(const LoadedShard& loaded, const StepPlace& place,
                                            const Objective& objective,
                                            StepReport::Seconds& seconds) {
-  torch::Tensor figures = torch::zeros({kFigures}, torch::kDouble);
-  double* figure = figures.data_ptr<double>();
-  figure[kNotFinite] = static_cast<double>(loaded.not_finite);
-  figure[kCount] = static_cast<double>(loaded.indices.size());
-  if (loaded.indices.empty()) return figures;
+  torch::Tensor sums =
+      torch::zeros({static_cast<std::int64_t>(figures_) + kBookkeeping}, torch::kDouble);
+  double* sum = sums.data_ptr<double>();
+  double* behind = sum + figures_;
+  behind[kNotFinite] = static_cast<double>(loaded.not_finite);
+  behind[kCount] = static_cast<double>(loaded.indices.size());
+  if (loaded.indices.empty()) return sums;
   const Terms terms = timed(seconds.forward, [&] {
     return job_.procedure.terms(loaded.shard(), noise_at(job_.training, place), objective);
   });
   timed(seconds.backward, [&] {
     terms.objective.sum().neg().backward();
-    if (rows_ && !rows_->collect(loaded.loan)) figure[kBadRowGradients] = 1;
+    if (rows_ && !rows_->collect(loaded.loan)) behind[kBadRowGradients] = 1;
   });
-  figure[kObjective] = sum_of(terms.objective);
-  figure[kElbo] = sum_of(terms.elbo);
-  figure[kReconstruction] = sum_of(terms.reconstruction);
-  figure[kKl] = sum_of(terms.kl);
-  return figures;
+  const std::vector<torch::Tensor> row = terms.row();
+  for (std::size_t i = 0; i < figures_; ++i) sum[i] = sum_of(row[i]);
+  return sums;
 }
 
 }  // namespace elbow

@@ -22,13 +22,9 @@ Objective objective_of(const TrainingOptions& training);
 // The key of a step's noise.
 RunNoise noise_at(const TrainingOptions& training, const StepPlace& place);
 
-// Sums over the samples of a step, in the whole job: the same on every rank. Nats; NaN for a figure
-// that has no meaning for the model.
+// Sums over the samples of a step, in the whole job: the same on every rank.
 struct BatchSums {
-  double objective = 0;
-  double elbo = 0;
-  double reconstruction = 0;
-  double kl = 0;
+  std::vector<double> figures;   // Procedure::training_figures(); NaN without meaning for the model
   double count = 0;              // samples that were computed
   double not_finite = 0;         // samples that were not
   double bad_row_gradients = 0;  // shards with a gradient of rows that is not finite
@@ -87,6 +83,7 @@ class BatchGradient {
 
   const TrainingJob& job_;
   const Course& course_;
+  std::size_t figures_;  // of a step
   std::unique_ptr<Reducer> reducer_;
   Loader* loader_ = nullptr;
   RowTable* table_ = nullptr;

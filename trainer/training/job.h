@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "data/data_set.h"
 #include "data/order.h"
@@ -26,10 +27,9 @@ struct StepReport {
   std::int64_t stage = 0;
   std::int64_t epoch = 0;  // epochs completed before this step
   std::int64_t count = 0;  // samples that entered an update; 0 when the step was skipped
-  double objective = 0;    // means over `count`, nats a sample; NaN without meaning
-  double elbo = 0;
-  double reconstruction = 0;
-  double kl = 0;
+  // Means over `count`, as Procedure::training_figures() declares them; NaN without meaning, and
+  // none where the step was skipped.
+  std::vector<double> figures;
   double gradient_norm = 0;  // of the mean gradient, before clipping
   double rate = 0;
   std::int64_t skipped_samples = 0;  // left out so far as not finite

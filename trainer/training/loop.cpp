@@ -161,12 +161,9 @@ class Loop {
                               ? std::numeric_limits<double>::quiet_NaN()
                               : gradient_norm(state_.parameters().gradient()) / count;
       if (record_.step == 1) warn_of_scale();
-      if (is_fit(sums.objective, norm)) {
+      if (is_fit(sums.figures[kObjectiveFigure], norm)) {
         report.count = static_cast<std::int64_t>(count);
-        report.objective = sums.objective / count;
-        report.elbo = sums.elbo / count;
-        report.reconstruction = sums.reconstruction / count;
-        report.kl = sums.kl / count;
+        for (const double sum : sums.figures) report.figures.push_back(sum / count);
         report.gradient_norm = norm;
         timed(report.seconds.optimizer, [&] { update(report, place); });
       }

@@ -23,22 +23,24 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
 
 }  // namespace
 
-Reporter::Reporter(const std::filesystem::path& metrics, const Interval& every,
-                   const Course& course, int ranks, const TrainingRecord& start,
-                   const Json& earlier, const AtomicWrite& write)
+Reporter::Reporter(const std::filesystem::path& metrics, std::vector<FigureKind> kinds,
+                   const Interval& every, const Course& course, int ranks,
+                   const TrainingRecord& start, const Json& earlier, const AtomicWrite& write)
     : metrics_(metrics, MetricsCut{start.step, start.validation_due ? "validation_elbo" : ""},
                write),
+      kinds_(std::move(kinds)),
       every_(every),
       course_(course),
       ranks_(ranks),
       progress_(course.total_samples(), course.epochs(), start.samples),
-      epochs_(course.epochs(), find_object(earlier, kEpoch)) {
+      epochs_(kinds_, course.epochs(), find_object(earlier, kEpoch)),
+      window_(StepSums(kinds_)) {
   const Json window = find_object(earlier, kWindow);
-  if (!window.is_null()) window_.sums = step_sums_from_json(window);
+  if (!window.is_null()) window_.sums = StepSums(kinds_, window);
 }
 
 Json Reporter::to_json() const {
-  return {{kWindow, elbow::to_json(window_.sums)}, {kEpoch, epochs_.to_json()}};
+  return {{kWindow, window_.sums.to_json(kinds_)}, {kEpoch, epochs_.to_json()}};
 }
 
 void Reporter::step(const StepReport& report) {
@@ -58,13 +60,7 @@ void Reporter::step(const StepReport& report) {
 
   shown_.samples = report.samples;
   shown_.epoch = report.epoch + 1;
-  if (report.count > 0) {
-    shown_.figures.clear();
-    if (report.objective != report.elbo) show("objective", report.objective);
-    show("ELBO", report.elbo);
-    show("reconstruction", report.reconstruction);
-    show("KL", report.kl);
-  }
+  if (report.count > 0) show(report);
   shown_.note.clear();
   progress_.update(shown_);
 }
@@ -75,35 +71,40 @@ void Reporter::tell(const std::string& line) {
   log::info("{}", line);
 }
 
-void Reporter::show(const char* name, double value) {
-  if (!std::isnan(value)) shown_.figures.push_back({name, value, "nats"});
+void Reporter::show(const StepReport& report) {
+  shown_.figures.clear();
+  for (std::size_t i = 0; i < kinds_.size(); ++i) {
+    const double value = report.figures[i];
+    // What is maximised is the ELBO for most.
+    if (i == kObjectiveFigure && value == report.figures[kElboFigure]) continue;
+    if (!std::isnan(value)) shown_.figures.push_back({kinds_[i].title, value, kinds_[i].unit});
+  }
 }
 
 void Reporter::write_window(const StepReport& last) {
   const auto now = Clock::now();
   const StepSums& sums = window_.sums;
-  if (sums.count > 0) {
-    append({{"step", last.step},
-            {"samples", last.samples},
-            {"stage", last.stage},
-            {"epoch", last.epoch},
-            {"objective", sums.objective / sums.count},
-            {"elbo", sums.elbo / sums.count},
-            {"reconstruction", sums.reconstruction / sums.count},
-            {"kl", sums.kl / sums.count},
-            {"gradient_norm", last.gradient_norm},
-            {"learning_rate", last.rate},
-            {"skipped_samples", last.skipped_samples},
-            {"skipped_steps", last.skipped_steps}},
-           {{"samples_per_second", sums.count / seconds_between(written_, now)},
-            {"data_seconds", window_.seconds.data},
-            {"forward_seconds", window_.seconds.forward},
-            {"backward_seconds", window_.seconds.backward},
-            {"sum_seconds", window_.seconds.sum},
-            {"optimizer_seconds", window_.seconds.optimizer},
-            {"checkpoint_seconds", window_.seconds.checkpoint}});
+  if (sums.count() > 0) {
+    MetricsFields figures = {{"step", last.step},
+                             {"samples", last.samples},
+                             {"stage", last.stage},
+                             {"epoch", last.epoch}};
+    for (std::size_t i = 0; i < kinds_.size(); ++i) {
+      figures.emplace_back(kinds_[i].name, sums.mean(i));
+    }
+    figures.insert(figures.end(), {{"gradient_norm", last.gradient_norm},
+                                   {"learning_rate", last.rate},
+                                   {"skipped_samples", last.skipped_samples},
+                                   {"skipped_steps", last.skipped_steps}});
+    append(figures, {{"samples_per_second", sums.count() / seconds_between(written_, now)},
+                     {"data_seconds", window_.seconds.data},
+                     {"forward_seconds", window_.seconds.forward},
+                     {"backward_seconds", window_.seconds.backward},
+                     {"sum_seconds", window_.seconds.sum},
+                     {"optimizer_seconds", window_.seconds.optimizer},
+                     {"checkpoint_seconds", window_.seconds.checkpoint}});
   }
-  window_ = {};
+  window_ = Window(StepSums(kinds_));
   written_ = now;
 }
 

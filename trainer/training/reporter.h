@@ -20,12 +20,13 @@ namespace elbow {
 // On rank 0. A full disk keeps lines of metrics back, with a warning.
 class Reporter {
  public:
-  // `every`: how often a line of metrics is written, with means over the steps since the last.
+  // `kinds`: what the figures of a StepReport are. `every`: how often a line of metrics is written,
+  // with means over the steps since the last.
   // `start` is where this session takes the run up, `earlier` the record of that checkpoint, which
   // to_json() was a part of; null without. `write` makes the file of metrics.
-  Reporter(const std::filesystem::path& metrics, const Interval& every, const Course& course,
-           int ranks, const TrainingRecord& start, const nlohmann::ordered_json& earlier,
-           const AtomicWrite& write = write_atomically);
+  Reporter(const std::filesystem::path& metrics, std::vector<FigureKind> kinds,
+           const Interval& every, const Course& course, int ranks, const TrainingRecord& start,
+           const nlohmann::ordered_json& earlier, const AtomicWrite& write = write_atomically);
 
   void step(const StepReport& report);
   void validation(const ValidationReport& report);
@@ -39,16 +40,18 @@ class Reporter {
  private:
   // Since the last line of metrics.
   struct Window {
+    explicit Window(StepSums start) : sums(std::move(start)) {}
     StepSums sums;
     StepReport::Seconds seconds;
   };
 
-  void tell(const std::string& line);         // unless it is empty, above the progress line
-  void show(const char* name, double value);  // on the progress line, unless NaN
+  void tell(const std::string& line);   // unless it is empty, above the progress line
+  void show(const StepReport& report);  // on the progress line
   void write_window(const StepReport& last);
   void append(const MetricsFields& figures, MetricsFields time);
 
   MetricsFile metrics_;
+  std::vector<FigureKind> kinds_;
   Interval every_;
   Course course_;
   int ranks_;

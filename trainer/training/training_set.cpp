@@ -98,9 +98,9 @@ void require_numbered(const Conditioning& classes, const std::string& labels) {
   constexpr std::int64_t kMostPerMet = 10;
   const std::int64_t met = std::ssize(classes.met());
   if (met == classes.size()) return;
-  const std::string found = fmt::format("{} has {} among the samples to train on, numbered up to {}",
-                                        labels, met == 1 ? "1 class" : fmt::format("{} classes", met),
-                                        classes.size() - 1);
+  const std::string found =
+      fmt::format("{} has {} among the samples to train on, numbered up to {}", labels,
+                  met == 1 ? "1 class" : fmt::format("{} classes", met), classes.size() - 1);
   if (classes.size() > kManyClasses && classes.size() > kMostPerMet * met) {
     throw DataError(fmt::format("{}: number them from 0 to {}", found, met - 1));
   }

@@ -49,7 +49,8 @@ TEST_F(TrainingLoop, RaisesTheElbo) {
   small.training.epochs = 60;
   small.optimizer.rate = 1e-2;
   const auto history = small.train(*comm_);
-  EXPECT_GT(history.steps.back().elbo, history.steps.front().elbo + 10);
+  EXPECT_GT(history.steps.back().figures[kElboFigure],
+            history.steps.front().figures[kElboFigure] + 10);
 }
 
 TEST_F(TrainingLoop, CountsStepsSamplesAndEpochs) {
