@@ -105,6 +105,14 @@ const CURVES = [
   {title: 'Throughput', unit: 'samples per second', training: 'samples_per_second'},
   {title: 'Ranks', unit: 'processes', training: 'ranks', ifVaries: true, integers: true},
 ];
+// Those above, and what a model reports of its training beside them.
+function curvesOf(runs) {
+  const drawn = new Set(CURVES.map((curve) => curve.training));
+  const own = new Set(runs.flatMap((run) => Object.keys(object(object(run.curves.training).fields))));
+  return [...CURVES, ...[...own].filter((name) => !drawn.has(name)).map((name) =>
+    ({title: name.replaceAll('_', ' '), unit: NATS, training: name}))];
+}
+
 const AXES = {step: 'step', samples: 'samples seen', seconds: 'time in training'};
 
 // Seconds in the unit that suits the longest run.
@@ -152,7 +160,7 @@ function charts(runs, axis) {
   const longest = Math.max(0, ...runs.map((run) => object(run.curves.last).seconds || 0));
   const [unit, factor] = axis === 'seconds' ? timeUnit(longest) : ['', 1];
   const xLabel = unit ? `${AXES[axis]}, ${unit}` : AXES[axis];
-  const shown = CURVES.map((curve) => ({curve, series: seriesOfCurve(curve, runs, axis, factor)}))
+  const shown = curvesOf(runs).map((curve) => ({curve, series: seriesOfCurve(curve, runs, axis, factor)}))
     .filter(({curve, series}) => worthwhile(curve, series, runs));
   return shown.map(({curve, series}) => lineChart({...curve, series, yLabel: curve.yLabel || curve.unit, xLabel,
     xText: (value) => unit ? `${short(value)} ${unit}` : `${AXES[axis]} ${whole(value)}`, marks: marksOf(runs, axis, factor)}));

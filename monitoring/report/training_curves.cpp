@@ -1,5 +1,6 @@
 #include "monitoring/report/training_curves.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -17,6 +18,11 @@ using Json = nlohmann::ordered_json;
 const std::vector<std::string> kTraining = {
     "objective",     "elbo",          "reconstruction",     "kl",
     "gradient_norm", "learning_rate", "samples_per_second", "ranks"};
+// Of a line of training, beside figures.
+const std::vector<std::string> kPosition = {"step",  "samples",         "stage",
+                                            "epoch", "skipped_samples", "skipped_steps"};
+constexpr std::size_t kMostFields = 64;
+constexpr std::size_t kLongestField = 64;  // bytes
 const std::vector<std::string> kValidation = {"validation_elbo",
                                               "validation_reconstruction",
                                               "validation_kl",
@@ -35,6 +41,22 @@ const Json& time_of(const Json& line) {
   static const Json none = Json::object();
   const auto found = line.find("time");
   return found != line.end() && found->is_object() ? *found : none;
+}
+
+bool is_in(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Those that every model has, and what else the line has a number for: a model may have figures of
+// its own.
+std::vector<std::string> fields_of(const Json& line) {
+  std::vector<std::string> fields = kTraining;
+  for (const auto& [name, value] : line.items()) {
+    if (fields.size() == kMostFields) break;
+    if (!value.is_number() || name.size() > kLongestField) continue;
+    if (!is_in(fields, name) && !is_in(kPosition, name)) fields.push_back(name);
+  }
+  return fields;
 }
 
 Json to_json(const RowPosition& position) {
@@ -87,8 +109,12 @@ class Curves {
   }
 
   void add_training(const Json& line, const Json& time, const RowPosition& position) {
+    if (training_.rows() == 0) {
+      fields_ = fields_of(line);
+      training_ = ThinnedRows(fields_);
+    }
     std::vector<double> values;
-    for (const std::string& name : kTraining) {
+    for (const std::string& name : fields_) {
       const bool of_time = name == "samples_per_second" || name == "ranks";
       values.push_back(number_in(of_time ? time : line, name.c_str()));
     }
@@ -116,6 +142,7 @@ class Curves {
     for (std::size_t i = 0; i < kValidation.size(); ++i) best_[kValidation[i]] = values[i];
   }
 
+  std::vector<std::string> fields_ = kTraining;  // those of the first line
   ThinnedRows training_{kTraining};
   ThinnedRows validation_{kValidation};
   Json best_;
