@@ -120,6 +120,28 @@ TEST(TrainingCurves, OfTwoSessions) {
   EXPECT_EQ(curves["last"]["seconds"], 13);
 }
 
+TEST(TrainingCurves, FiguresOfAModelsOwnAreThere) {
+  const TemporaryFolder folder;
+  const auto path = folder / "metrics.jsonl";
+  {
+    MetricsFile file(path);
+    for (int step = 1; step <= 2; ++step) {
+      MetricsFields line = training_line(step, -1.0);
+      line.emplace_back("entropy", 2.0 * step);
+      line.emplace_back("remark", "none");
+      line.emplace_back(std::string(65, 'x'), 1.0);
+      file.append(line, {{"seconds", 1.0}});
+    }
+  }
+  const Json fields = training_curves(path)["training"]["fields"];
+  EXPECT_EQ(fields["entropy"]["mean"], Json({2, 4}));
+  EXPECT_EQ(fields["elbo"]["mean"], Json({-1, -1}));
+  for (const char* none : {"step", "epoch", "skipped_steps", "remark"}) {
+    EXPECT_FALSE(fields.contains(none)) << none;
+  }
+  EXPECT_FALSE(fields.contains(std::string(65, 'x')));
+}
+
 TEST(TrainingCurves, SurviveEveryKindOfLine) {
   const TemporaryFolder folder;
   const auto path = folder / "metrics.jsonl";
