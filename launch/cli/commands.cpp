@@ -3,13 +3,13 @@
 #include <limits>
 
 #include "trainer/comm/together.h"
-#include "trainer/comm/watchdog.h"
+#include "trainer/comm/watch/watchdog.h"
 
 namespace elbow {
 
 Action on_rank_0(std::function<void()> work) {
   return [work = std::move(work)](Communicator& comm) {
-    if (Watchdog* const watchdog = watchdog_of(comm)) {
+    if (Watchdog* const watchdog = comm.watchdog()) {
       WatchLimits limits;  // the others wait for as long as it takes
       limits.collective = limits.straggler = std::numeric_limits<double>::infinity();
       watchdog->set_limits(limits);

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "trainer/comm/watchdog.h"
+#include "trainer/comm/watch/watchdog.h"
 #include "trainer/model/default_widths.h"
 
 namespace elbow {
@@ -86,7 +86,7 @@ void limit_waits(Communicator& comm, const GivenOptions& given) {
 }
 
 void limit_waits(Communicator& comm, const JobOptions& options) {
-  if (Watchdog* const watchdog = watchdog_of(comm)) watchdog->set_limits(limits_of(options));
+  if (Watchdog* const watchdog = comm.watchdog()) watchdog->set_limits(limits_of(options));
 }
 
 void resolve(OptionTable& table, const std::filesystem::path& file, const GivenOptions& given) {

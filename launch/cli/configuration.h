@@ -10,7 +10,7 @@
 #include "base/options.h"
 #include "data/options.h"
 #include "monitoring/options.h"
-#include "trainer/comm/job_options.h"
+#include "trainer/comm/watch/job_options.h"
 #include "trainer/comm/together.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/model/observation.h"

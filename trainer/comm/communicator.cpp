@@ -20,27 +20,24 @@ Request::~Request() {
   }
 }
 
-std::string CollectiveCall::text() const {
-  constexpr const char* kNames[] = {
-      "all_reduce", "start_all_reduce",      "broadcast", "all_gather", "all_to_all",
-      "barrier",    "the end of the program"};
-  const std::string name = kNames[static_cast<std::size_t>(collective)];
-  if (collective == Collective::kBarrier || collective == Collective::kEnd) return name;
-  return fmt::format("{} of {} {}{}", name, elements, c10::toString(type),
-                     on_device ? " on the device" : "");
-}
-
-CollectiveCall collective_call(Collective collective, const torch::Tensor& tensor, int detail) {
+ElementType element_type(const torch::Tensor& tensor) {
   switch (tensor.scalar_type()) {
     case torch::kFloat:
+      return ElementType::kFloat;
     case torch::kDouble:
+      return ElementType::kDouble;
     case torch::kLong:
+      return ElementType::kInt64;
     case torch::kByte:
-      return {collective, tensor.numel(), tensor.scalar_type(), detail, !tensor.is_cpu()};
+      return ElementType::kUint8;
     default:
       throw CommError(
           fmt::format("no collective for tensors of type {}", c10::toString(tensor.scalar_type())));
   }
+}
+
+CollectiveCall collective_call(Collective collective, const torch::Tensor& tensor, int detail) {
+  return {collective, tensor.numel(), element_type(tensor), detail, !tensor.is_cpu()};
 }
 
 void require_host_contiguous(const torch::Tensor& tensor, const char* operation) {

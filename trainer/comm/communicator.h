@@ -20,32 +20,16 @@
 
 #include <torch/types.h>
 
+#include "trainer/comm/watch/collective_call.h"
+
 namespace elbow {
+
+class Watchdog;
 
 enum class Reduction { kSum, kMax };
 
-enum class Collective {
-  kAllReduce,
-  kStartAllReduce,
-  kBroadcast,
-  kAllGather,
-  kAllToAll,
-  kBarrier,
-  kEnd
-};
-
-// What a rank is about to do.
-struct CollectiveCall {
-  Collective collective;
-  std::int64_t elements = 0;
-  torch::ScalarType type = torch::kByte;
-  int detail = 0;  // root, or kind of reduction
-  bool on_device = false;
-
-  std::string text() const;  // "all_reduce of 5 Float"
-};
-
-// Throws CommError for a type that cannot be sent, before the other ranks are involved.
+// Both throw CommError for a type that cannot be sent, before the other ranks are involved.
+ElementType element_type(const torch::Tensor& tensor);
 CollectiveCall collective_call(Collective collective, const torch::Tensor& tensor, int detail = 0);
 
 // A collective in flight. The tensors that it was started with must neither be read nor written,
@@ -90,6 +74,10 @@ class Communicator {
   // What every collective begins with: throws a SharedError on all ranks unless all of them are
   // about to make the same call. A backend that rests on another one leaves it to that one.
   virtual void require_match(const CollectiveCall& call) = 0;
+
+  // Who watches over this rank's waits; null where nobody does. It lives as long as the
+  // communicator.
+  virtual Watchdog* watchdog() { return nullptr; }
 
   // Ends the whole job at once with this exit code.
   [[noreturn]] virtual void abort(int exit_code) = 0;

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/comm/together.h"
-#include "trainer/comm/watchdog.h"
+#include "trainer/comm/watch/watchdog.h"
 
 namespace elbow {
 namespace {
@@ -35,19 +35,17 @@ void check(int code, const char* operation,
 }
 
 MPI_Datatype datatype(const torch::Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case torch::kFloat:
+  switch (element_type(tensor)) {
+    case ElementType::kFloat:
       return MPI_FLOAT;
-    case torch::kDouble:
+    case ElementType::kDouble:
       return MPI_DOUBLE;
-    case torch::kLong:
+    case ElementType::kInt64:
       return MPI_INT64_T;
-    case torch::kByte:
+    case ElementType::kUint8:
       return MPI_UINT8_T;
-    default:
-      throw CommError(
-          fmt::format("no collective for tensors of type {}", c10::toString(tensor.scalar_type())));
   }
+  return MPI_DATATYPE_NULL;
 }
 
 MPI_Op operation(Reduction reduction) { return reduction == Reduction::kSum ? MPI_SUM : MPI_MAX; }
@@ -81,7 +79,6 @@ class MpiCommunicator : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   int local_rank() const override { return local_rank_; }
-  Watchdog* watchdog() { return watchdog_ ? &*watchdog_ : nullptr; }
 
   void all_reduce(torch::Tensor& tensor, Reduction reduction) override {
     require_host_contiguous(tensor, "all_reduce");
@@ -168,6 +165,8 @@ class MpiCommunicator : public Communicator {
   }
 
   void require_match(const CollectiveCall& call) override { const auto inside = begin(call); }
+
+  Watchdog* watchdog() override { return watchdog_ ? &*watchdog_ : nullptr; }
 
   [[noreturn]] void abort(int exit_code) override {
     MPI_Abort(MPI_COMM_WORLD, exit_code);
@@ -324,11 +323,6 @@ class MpiCommunicator : public Communicator {
 
 std::unique_ptr<Communicator> make_mpi_communicator(std::int64_t largest_piece) {
   return std::make_unique<MpiCommunicator>(largest_piece);
-}
-
-Watchdog* watchdog_of(Communicator& comm) {
-  auto* const mpi = dynamic_cast<MpiCommunicator*>(&comm);
-  return mpi != nullptr ? mpi->watchdog() : nullptr;
 }
 
 }  // namespace elbow

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "trainer/comm/communicator.h"
 #include "trainer/comm/together.h"
-#include "trainer/comm/watchdog.h"
+#include "trainer/comm/watch/watchdog.h"
 
 namespace elbow {
 namespace {
@@ -65,19 +65,17 @@ void check(cudaError_t code, const char* operation,
 }
 
 ncclDataType_t datatype(const torch::Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case torch::kFloat:
+  switch (element_type(tensor)) {
+    case ElementType::kFloat:
       return ncclFloat;
-    case torch::kDouble:
+    case ElementType::kDouble:
       return ncclDouble;
-    case torch::kLong:
+    case ElementType::kInt64:
       return ncclInt64;
-    case torch::kByte:
+    case ElementType::kUint8:
       return ncclUint8;
-    default:
-      throw CommError(
-          fmt::format("no collective for tensors of type {}", c10::toString(tensor.scalar_type())));
   }
+  return ncclNumTypes;
 }
 
 // NCCL counts with size_t: nothing is ever sent in pieces.
@@ -214,6 +212,7 @@ class NcclCommunicator : public Communicator {
 
   void barrier() override { host_.barrier(); }
   void require_match(const CollectiveCall& call) override { host_.require_match(call); }
+  Watchdog* watchdog() override { return host_.watchdog(); }
   [[noreturn]] void abort(int exit_code) override {
     host_.abort(exit_code);
     std::_Exit(exit_code);
@@ -321,7 +320,7 @@ class NcclCommunicator : public Communicator {
 
   // How long it may take is the watchdog's to say.
   void wait_for(const CollectiveCall& call, const Event& done) {
-    Watchdog* const watchdog = watchdog_of(host_);
+    Watchdog* const watchdog = host_.watchdog();
     const auto inside = watchdog ? std::optional(watchdog->enter_again(call)) : std::nullopt;
     while (!done.passed()) {
       require_sound();

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "trainer/comm/together.h"
-#include "trainer/comm/watchdog.h"
+#include "trainer/comm/watch/watchdog.h"
 
 namespace elbow {
 namespace {
@@ -43,7 +43,7 @@ Exporter::Exporter(Communicator& comm, const MetricsOptions& options, MetricsIde
   snapshot_.position = snapshot_.start;
   snapshot_.planned_steps = course_.steps();
   server_.update(snapshot_);
-  if (const Watchdog* const watchdog = watchdog_of(comm)) {
+  if (const Watchdog* const watchdog = comm.watchdog()) {
     server_.tell_waits([watchdog] { return waits_of(*watchdog); });
   }
   const std::vector<std::string> targets = gather_text(comm, server_.target());

@@ -8,9 +8,9 @@
 
 #include <poll.h>
 
-#include "trainer/comm/job_options.h"
-#include "trainer/comm/watch_board.h"
-#include "trainer/comm/watch_channel.h"
+#include "trainer/comm/watch/board.h"
+#include "trainer/comm/watch/channel.h"
+#include "trainer/comm/watch/job_options.h"
 
 namespace elbow {
 

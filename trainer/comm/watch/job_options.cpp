@@ -1,4 +1,4 @@
-#include "trainer/comm/job_options.h"
+#include "trainer/comm/watch/job_options.h"
 
 #include <limits>
 

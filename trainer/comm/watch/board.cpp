@@ -1,4 +1,4 @@
-#include "trainer/comm/watch_board.h"
+#include "trainer/comm/watch/board.h"
 
 #include <algorithm>
 #include <map>

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "trainer/comm/watch_role.h"
+#include "trainer/comm/watch/role.h"
 
 namespace elbow {
 namespace {

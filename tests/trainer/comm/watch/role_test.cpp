@@ -1,5 +1,5 @@
 // Leader and followers in one process, their clock moved by hand; between them real sockets.
-#include "trainer/comm/watch_role.h"
+#include "trainer/comm/watch/role.h"
 
 #include <cstring>
 #include <thread>

@@ -1,4 +1,4 @@
-#include "trainer/comm/watchdog.h"
+#include "trainer/comm/watch/watchdog.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "trainer/comm/watch_role.h"
+#include "trainer/comm/watch/role.h"
 
 namespace elbow {
 namespace {
@@ -64,26 +64,23 @@ void Watchdog::end_process(const std::string& why) {
 
 Watchdog::Inside Watchdog::enter(std::int64_t call, const CollectiveCall& what,
                                  const char* prefix) {
-  const auto now = Clock::now();
   const std::lock_guard held(mutex_);
   place_ = {call, what, prefix, true};
-  entered_ = now;
+  entered_ = Clock::now();
   return Inside(this);
 }
 
 Watchdog::Inside Watchdog::enter_again(const CollectiveCall& what) {
-  const auto now = Clock::now();
   const std::lock_guard held(mutex_);
   place_ = {place_.call, what, "the end of ", true};
-  entered_ = now;
+  entered_ = Clock::now();
   return Inside(this);
 }
 
 void Watchdog::leave() {
-  const auto now = Clock::now();
   const std::lock_guard held(mutex_);
   place_.inside = false;
-  collective_seconds_ += std::chrono::duration<double>(now - entered_).count();
+  collective_seconds_ += seconds_inside();
 }
 
 void Watchdog::set_limits(const WatchLimits& limits) {
@@ -92,11 +89,15 @@ void Watchdog::set_limits(const WatchLimits& limits) {
 }
 
 WatchFigures Watchdog::figures() const {
-  const auto now = Clock::now();
   const std::lock_guard held(mutex_);
-  const double unfinished =
-      place_.inside ? std::chrono::duration<double>(now - entered_).count() : 0;
-  return {collective_seconds_ + std::max(0.0, unfinished), stragglers_};
+  const double unfinished = place_.inside ? seconds_inside() : 0;
+  return {collective_seconds_ + unfinished, stragglers_};
+}
+
+// The clock is read with the lock held, as it is when a rank enters: else who comes first to the
+// lock might have the later time, and the sum would go back.
+double Watchdog::seconds_inside() const {
+  return std::chrono::duration<double>(Clock::now() - entered_).count();
 }
 
 void Watchdog::watch(WatchRole& role) {

@@ -17,12 +17,13 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
-#include "trainer/comm/communicator.h"
-#include "trainer/comm/job_options.h"
-#include "trainer/comm/watch_board.h"
-#include "trainer/comm/watch_channel.h"
+#include "trainer/comm/watch/board.h"
+#include "trainer/comm/watch/channel.h"
+#include "trainer/comm/watch/collective_call.h"
+#include "trainer/comm/watch/job_options.h"
 
 namespace elbow {
 
@@ -80,6 +81,7 @@ class Watchdog {
   };
 
   void leave();
+  double seconds_inside() const;  // with mutex_ held
   void watch(WatchRole& role);
   void look_around(WatchMoment& moment, double lived) const;
 
@@ -95,8 +97,5 @@ class Watchdog {
 
   std::thread thread_;
 };
-
-// The watchdog of a communicator over MPI; null where a rank is alone.
-Watchdog* watchdog_of(Communicator& comm);
 
 }  // namespace elbow

@@ -1,4 +1,4 @@
-#include "trainer/comm/watch_channel.h"
+#include "trainer/comm/watch/channel.h"
 
 #include <algorithm>
 #include <cerrno>
