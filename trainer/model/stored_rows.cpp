@@ -44,17 +44,23 @@ Verdict compare_levels(const DataSet& data, const StoredRows& trained) {
 Verdict compare_ranges(const DataSet& data, const ValueRange& trained) {
   const auto values = some_values(data, data.size(), [](std::int64_t i) { return i; });
   const ValueRange given = range_of(values);
-  if (values.size() < kFewValues || !(trained.width() > 0) || !(given.width() > 0)) return {};
+  if (values.empty() || !(trained.width() > 0)) return {};
+  const auto many_outside = [&](double margin) {
+    const auto outside = std::count_if(values.begin(), values.end(), [&](double value) {
+      return value < trained.low - margin || value > trained.high + margin;
+    });
+    return static_cast<double>(outside) > kMostOutside * static_cast<double>(values.size());
+  };
   const double margin = kMargin * trained.width();
-  const auto outside = std::count_if(values.begin(), values.end(), [&](double value) {
-    return value < trained.low - margin || value > trained.high + margin;
-  });
   const double ratio = given.width() / trained.width();
-  const bool certain =
-      ratio > kOtherScale || ratio < 1 / kOtherScale ||
-      static_cast<double>(outside) > kMostOutside * static_cast<double>(values.size());
+  const bool few = values.size() < kFewValues;
+  // Data of one value alone have no width to compare, but lie somewhere.
+  const bool certain = many_outside(kOtherScale * trained.width()) ||
+                       (!few && (ratio > kOtherScale || (ratio > 0 && ratio < 1 / kOtherScale) ||
+                                 many_outside(margin)));
   const bool moved =
-      std::abs(given.low - trained.low) > margin || std::abs(given.high - trained.high) > margin;
+      !few && ratio > 0 &&
+      (std::abs(given.low - trained.low) > margin || std::abs(given.high - trained.high) > margin);
   if (!certain && !moved) return {};
   return {fmt::format("the values of {} are from {}, and those that the model was trained on from "
                       "{}",

@@ -119,12 +119,26 @@ TEST_F(StoredRowsTest, OtherScalesAreRefused) {
   expect_refused(shifted, unit);
 }
 
+// One value alone has no range, and a few rows not much of one; both may lie where nothing did.
+TEST_F(StoredRowsTest, ValuesThatLieElsewhereAreRefusedHoweverFew) {
+  const DataSet trained = floats("/real", [](double u) { return 4 * u - 1; });
+  expect_refused(floats("/constant", [](double) { return 1e8; }), trained);
+  expect_refused(floats(
+                     "/row", [](double u) { return 255 * u; }, 2),
+                 trained);
+  EXPECT_EQ(verdict(floats("/black", [](double) { return 0.0; }), rows_of(trained)), "");
+  EXPECT_EQ(verdict(floats(
+                        "/bright", [](double u) { return 2.5 + u; }, 2),
+                    rows_of(trained)),
+            "");
+}
+
 TEST_F(StoredRowsTest, PartsOfTheSameDataAreNot) {
   const DataSet unit = floats("/unit", [](double u) { return u; });
   EXPECT_EQ(verdict(floats("/half", [](double u) { return u / 2; }), rows_of(unit)), "");
   EXPECT_EQ(verdict(floats("/wider", [](double u) { return 1.5 * u; }), rows_of(unit)), "");
   EXPECT_EQ(verdict(floats(
-                        "/few", [](double u) { return 100 * u; }, 3),
+                        "/few", [](double u) { return 10 * u; }, 3),
                     rows_of(unit)),
             "");
   const DataSet black = floats("/black", [](double) { return 0.0; });
