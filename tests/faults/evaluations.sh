@@ -77,8 +77,8 @@ mpirun -q --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 3 "${eva
   --job.collective_limit '4 s' >output 2>&1 </dev/null &
 job=$!
 started+=("$job")
-wait_until "three ranks" eval '[[ -n $(process_of_rank 2) ]]'
-sleep 1
+# Before MPI has begun, nobody watches over a rank.
+wait_until "a file that is begun" eval 'compgen -G "out/e.h5.tmp-*" >/dev/null'
 kill -STOP "$(process_of_rank 1)"
 wait_job
 [[ $status == 5 ]] || fail "exit code $status after a rank stood still"
