@@ -22,7 +22,7 @@ void apply_stored(OptionTable& table, const std::string& stored) {
   }
 }
 
-bool is_given(const OptionTable& table, const char* key) {
+bool is_given(const OptionTable& table, std::string_view key) {
   return table.find(key)->origin != Option().origin;
 }
 
@@ -101,7 +101,7 @@ void keep_defaults_of(const std::string& stored, OptionTable& table) {
   OptionTable before_table = before.table();
   apply_stored(before_table, stored);
   for (const Option& option : before_table.options()) {
-    if (is_given(table, option.key.c_str())) continue;
+    if (is_given(table, option.key)) continue;
     if (option.key == kFollowing) {
       table.apply_text(kFollowing, option.value_toml(), "the run's config.toml");
     } else if (option.before && option.origin == Option().origin) {

@@ -31,8 +31,8 @@ RunKind kind_of(const fs::path& run) {
   const RunPaths paths{run};
   if (!fs::is_regular_file(paths.configuration())) throw CheckpointError("no config.toml");
   const auto json = read_versioned_json(paths.model(), kLargestDescription, kFormatVersion);
-  return {kind_has_codes(json.at("model").at("kind").get<std::string>()), !json.at("conditioning").is_null(),
-          stored_configuration(paths.configuration()).data};
+  return {kind_has_codes(json.at("model").at("kind").get<std::string>()),
+          !json.at("conditioning").is_null(), stored_configuration(paths.configuration()).data};
 }
 
 // "--data D --labels L": the validation data where it has a file of its own, else that of the

@@ -4,12 +4,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "trainer/model/most_units.h"
 #include "trainer/model/product_posterior.h"
 
 namespace elbow {
 namespace {
-
-constexpr std::int64_t kLargestSize = 65536;
 
 class ProductPrior : public Prior {
  public:
@@ -129,9 +128,9 @@ PriorOptions parse_factor(const std::string& factor, PriorOptions options) {
   }
   const bool categorical = words[0] == "categorical";
   const std::int64_t smallest = categorical ? 2 : 1;
-  if (size < smallest || size > kLargestSize) {
+  if (size < smallest || size > kMostUnits) {
     throw ConfigError(fmt::format("option model.factors: the size in '{}' must be from {} to {}",
-                                  factor, smallest, kLargestSize));
+                                  factor, smallest, kMostUnits));
   }
   options.prior = words[0];
   options.latent = size;

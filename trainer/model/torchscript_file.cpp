@@ -19,6 +19,11 @@ namespace {
 
 constexpr std::size_t kLargestFile = std::size_t{4} << 30;
 
+// LibTorch's reasons go on for many lines.
+[[noreturn]] void refuse_content(const ScriptFile& file, std::string_view reason) {
+  file.refuse(fmt::format("is no TorchScript file: {}", split(reason, '\n').front()));
+}
+
 torch::jit::Module read_script(const ScriptFile& file, const std::string& hash) {
   std::istringstream content(file.content());
   const std::string found = hash_hex(content.view());
@@ -32,16 +37,14 @@ torch::jit::Module read_script(const ScriptFile& file, const std::string& hash) 
   ChildLimits limits;
   limits.memory = (std::int64_t{512} << 20) + 8 * static_cast<std::int64_t>(content.view().size());
   const ChildEnd end = run_in_child([&] { torch::jit::load(content, torch::kCPU); }, limits);
-  if (!end.error.empty()) {
-    file.refuse(fmt::format("is no TorchScript file: {}", split(end.error, '\n').front()));
-  }
+  if (!end.error.empty()) refuse_content(file, end.error);
   if (!end.death.empty()) {
     file.refuse(fmt::format("is no sound TorchScript file: LibTorch {} in loading it", end.death));
   }
   try {
     return torch::jit::load(content, torch::kCPU);
   } catch (const std::exception& error) {
-    file.refuse(fmt::format("is no TorchScript file: {}", split(error.what(), '\n').front()));
+    refuse_content(file, error.what());
   }
 }
 
