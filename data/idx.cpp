@@ -11,6 +11,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "data/deflate_ratio.h"
 
 namespace elbow {
 namespace {
@@ -18,8 +19,6 @@ namespace {
 constexpr std::size_t kMagicBytes = 4;
 constexpr std::size_t kLongestHeader = kMagicBytes + 4 * 255;
 constexpr unsigned kUnsignedByte = 0x08;
-// Deflate cannot do better.
-constexpr std::int64_t kBestGzipRatio = 1032;
 constexpr std::size_t kLargestCompressed = std::size_t{1} << 32;
 // libdeflate leaves what it has unpacked in a buffer that turns out too small; a block that does
 // not shrink (64 KiB at most) is all or nothing, so that this much holds any header.
@@ -126,7 +125,7 @@ void IdxFile::open_compressed() {
   if (result == LIBDEFLATE_SUCCESS) head.resize(got);
   const Header header = parse_header(file_, head);
   // Before that much memory is asked for.
-  if (header.values / kBestGzipRatio > std::ssize(packed)) wrong_length(file_, header, "short");
+  if (header.values / kBestDeflateRatio > std::ssize(packed)) wrong_length(file_, header, "short");
   unpacked_.resize(static_cast<std::size_t>(header.bytes + header.values));
   result = unpack(unpacked_);
   if (result == LIBDEFLATE_INSUFFICIENT_SPACE) wrong_length(file_, header, "long");

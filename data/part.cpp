@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/deflate_ratio.h"
 
 namespace elbow {
 namespace {
@@ -20,8 +21,6 @@ namespace {
 constexpr std::int64_t kSlabBytes = 1 << 20;  // of unchunked data
 constexpr std::int64_t kLargestSlab = std::int64_t{4} << 30;
 constexpr unsigned kFilterValues = 20;
-// Deflate packs no better, and what packs zeros better packs nothing that is trained on.
-constexpr std::int64_t kBestRatio = 1032;
 constexpr std::int64_t kExaminedSlab = 256 << 20;  // bytes: a larger one is read when it is needed
 constexpr std::size_t kExaminedAtOnce = 256;       // parts
 
@@ -115,7 +114,8 @@ void describe_filters(PartInfo& info, hid_t creation) {
 void check_extent(const PartInfo& info, const std::string& what,
                   std::span<const std::int64_t> shape, std::int64_t bytes,
                   std::int64_t stored_bytes) {
-  if (bytes / kBestRatio <= stored_bytes) return;
+  // Other filters pack zeros better still, but nothing that is trained on.
+  if (bytes / kBestDeflateRatio <= stored_bytes) return;
   throw DataError(fmt::format(
       "{} has {} {}, that is {} of values, more than a file of {} can hold however well it is "
       "packed: its rows were never written, or the file is damaged",

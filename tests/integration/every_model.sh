@@ -26,6 +26,13 @@ samples = 3
 every = "1000 steps"
 TOML
 
+# evaluated_on NAME OPTION...: sets the array `data` to what the model of that name, trained with these options, is evaluated on.
+evaluated_on() {
+  data=(--data d.h5:/train/images)
+  [[ $1 != volume ]] || data=(--data d.h5:/volumes/images)
+  [[ " ${*:2} " != *--data.labels* ]] || data+=(--labels d.h5:/train/labels)
+}
+
 # every_model COMMAND: calls COMMAND NAME OPTION... for each model, with every prior, network, layout and objective. (The
 # models whose samples have parameters of their own: row_models.)
 every_model() {
