@@ -1,9 +1,12 @@
 #include "launch/cli/job_script.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <iterator>
 #include <limits>
-#include <regex>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -77,28 +80,43 @@ struct TimeLimit {
   double seconds = std::numeric_limits<double>::infinity();
 };
 
-// As Slurm reads it: minutes[:seconds], hours:minutes:seconds, days-[hours[:minutes[:seconds]]].
-double slurm_seconds(const std::string& text) {
-  static const std::regex kNumber(R"(\d+)");
-  std::vector<double> parts;
-  for (std::sregex_iterator part(text.begin(), text.end(), kNumber), end; part != end; ++part) {
-    parts.push_back(std::stod(part->str()));
-  }
+// The seconds of a time as Slurm writes it: minutes[:seconds], hours:minutes:seconds or
+// days-[hours[:minutes[:seconds]]]; nothing for any other text.
+std::optional<double> slurm_seconds(const std::string& text) {
   constexpr double kPlaces[] = {86400, 3600, 60, 1};
-  std::size_t place = text.find('-') != std::string::npos ? 0 : parts.size() == 3 ? 1 : 2;
+  const std::size_t dash = text.find('-');
+  const bool days = dash != std::string::npos;
+  std::vector<std::string> parts;
+  if (days) parts.push_back(text.substr(0, dash));
+  const std::string rest = days ? text.substr(dash + 1) : text;
+  if (!days || !rest.empty()) {
+    for (std::string& part : split(rest, ':')) parts.push_back(std::move(part));
+  }
+  std::size_t place = days ? 0 : parts.size() == 3 ? 1 : 2;
+  if (place + parts.size() > std::size(kPlaces)) return std::nullopt;
   double seconds = 0;
-  for (const double part : parts) seconds += part * kPlaces[place++];
+  for (const std::string& part : parts) {
+    constexpr std::size_t kMostDigits = 9;
+    const bool digits = part.find_first_not_of("0123456789") == std::string::npos;
+    if (part.empty() || part.size() > kMostDigits || !digits) return std::nullopt;
+    seconds += std::stod(part) * kPlaces[place++];
+  }
   return seconds;
+}
+
+// What Slurm calls no limit, in any case of letters.
+bool is_no_limit(std::string text) {
+  for (char& letter : text) {
+    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  }
+  return text == "-1" || text == "infinite" || text == "unlimited";
 }
 
 // What is in Slurm's own form stays; "11.5 h" becomes "0-11:30:00".
 TimeLimit time_limit(const std::string& text) {
-  static const std::regex kSlurm(R"(\d{1,9}(:\d{1,9}){0,2}|\d{1,9}-(\d{1,9}(:\d{1,9}){0,2})?)");
-  static const std::regex kNone("-1|infinite|unlimited", std::regex::icase);
-  if (std::regex_match(text, kNone)) return {text};
-  if (std::regex_match(text, kSlurm)) {
-    const double seconds = slurm_seconds(text);
-    return seconds > 0 ? TimeLimit{text, seconds} : TimeLimit{text};  // 0 is no limit to Slurm
+  if (is_no_limit(text)) return {text};
+  if (const std::optional<double> seconds = slurm_seconds(text)) {
+    return *seconds > 0 ? TimeLimit{text, *seconds} : TimeLimit{text};  // 0 is no limit to Slurm
   }
   if (!interval_problem(text).empty()) {
     throw ConfigError(fmt::format(
