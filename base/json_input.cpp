@@ -36,8 +36,7 @@ std::string json_problem(const nlohmann::json::exception& error) {
   return end == std::string::npos ? text : text.substr(end + 2);
 }
 
-Json read_json_object(const std::filesystem::path& path, std::size_t limit) {
-  const std::string text = read_file(path, limit);
+Json parse_json_object(std::string_view text, const std::filesystem::path& path) {
   Json json;
   try {
     json = parse_json(text);
@@ -48,6 +47,10 @@ Json read_json_object(const std::filesystem::path& path, std::size_t limit) {
     throw Error(fmt::format("{} is damaged: it holds no JSON object", path.string()));
   }
   return json;
+}
+
+Json read_json_object(const std::filesystem::path& path, std::size_t limit) {
+  return parse_json_object(read_file(path, limit), path);
 }
 
 std::optional<double> find_number(const Json& object, const char* key) {

@@ -15,8 +15,10 @@ namespace elbow {
 // Nested no deeper than 32 levels: what reads it may recurse. Throws Error saying what is wrong.
 nlohmann::ordered_json parse_json(std::string_view text);
 
-// A JSON object from a file of at most `limit` bytes. Throws Error naming the file and saying what
-// is wrong with it.
+// The JSON object that a file's text is. Throws Error naming the file and saying what is wrong.
+nlohmann::ordered_json parse_json_object(std::string_view text, const std::filesystem::path& path);
+
+// The same of a file of at most `limit` bytes.
 nlohmann::ordered_json read_json_object(const std::filesystem::path& path, std::size_t limit);
 
 // What is wrong, in the library's words without its own codes.

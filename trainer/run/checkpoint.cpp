@@ -34,7 +34,6 @@ bool is_plain_name(const std::string& name) {
          name.find_first_not_of(kAllowed) == std::string::npos;
 }
 
-// The manifest without its own hash; equal text for equal content.
 Json to_json(const Manifest& manifest) {
   const auto object = [](const Json& json) { return json.is_null() ? Json::object() : json; };
   Json files = Json::object();
@@ -45,14 +44,6 @@ Json to_json(const Manifest& manifest) {
           {"generation", manifest.generation},      {"files", std::move(files)},
           {"record", object(manifest.record)},      {"about", object(manifest.about)},
           {"configuration", manifest.configuration}};
-}
-
-std::string text_of(Json json) {
-  // A path in it may be no UTF-8.
-  const auto replace = Json::error_handler_t::replace;
-  const std::string hash = hash_hex(json.dump(-1, ' ', false, replace));
-  json["xxh3_128"] = hash;
-  return json.dump(1, ' ', false, replace) + "\n";
 }
 
 std::vector<StoredFile> read_files(const StoredObject& manifest, const Json& files,
@@ -71,12 +62,8 @@ std::vector<StoredFile> read_files(const StoredObject& manifest, const Json& fil
 
 Manifest read_manifest(const fs::path& path) {
   Json json = read_versioned_json(path, kLargestManifest, kManifestFormat);
-  const std::string text = read_file(path, kLargestManifest);
-  Json content = json;
-  content.erase("xxh3_128");
-  // Bit for bit: a flipped bit that leaves the meaning alone is one all the same.
-  if (text != text_of(content)) refuse(path, "its content does not match its hash");
   const StoredObject stored(json, path.string());
+  stored.text("xxh3_128");
   stored.object("record");
   stored.object("about");
   Manifest manifest;
@@ -201,7 +188,7 @@ void publish_checkpoint(const fs::path& checkpoints, const fs::path& staging,
                         const Manifest& manifest, const std::function<void()>& may_publish) {
   create_folder(staging);
   NewFile file(staging / kManifestName);
-  file.write(text_of(to_json(manifest)));
+  file.write(sealed_text(to_json(manifest)));
   file.finish();
   sync_folder(staging);
   const fs::path place = checkpoints / checkpoint_name(manifest.step);

@@ -8,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/input_file.h"
 #include "base/json_input.h"
 #include "base/text.h"
@@ -20,6 +21,8 @@ using Json = nlohmann::ordered_json;
 constexpr std::uint64_t kLargestHeader = 16 << 20;
 constexpr std::size_t kLargestRank = 16;
 constexpr std::uint64_t kLongestAxis = std::uint64_t{1} << 48;
+constexpr char kMetadata[] = "__metadata__";
+constexpr char kContentHash[] = "content_hash";
 
 struct TypeName {
   const char* name;
@@ -44,7 +47,7 @@ const char* name_of(torch::ScalarType type) {
 std::string make_header(const NamedTensors& tensors,
                         const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  if (!metadata.empty()) header[kMetadata] = metadata;
   std::int64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
     const auto end = offset + static_cast<std::int64_t>(tensor.nbytes());
@@ -104,22 +107,14 @@ Entry parse_entry(const std::filesystem::path& path, const std::string& name, co
   return entry;
 }
 
-std::map<std::string, Entry> parse_header(const std::filesystem::path& path,
-                                          const std::string& text, std::uint64_t available) {
+struct Header {
   std::map<std::string, Entry> entries;
-  try {
-    const Json header = parse_json(text);
-    if (!header.is_object()) invalid(path, "its header is no JSON object");
-    for (const auto& [name, json] : header.items()) {
-      if (name != "__metadata__") entries[name] = parse_entry(path, name, json, available);
-    }
-  } catch (const Json::exception& error) {
-    invalid(path, json_problem(error));
-  } catch (const CheckpointError&) {
-    throw;
-  } catch (const std::exception& error) {
-    invalid(path, error.what());
-  }
+  std::string content_hash;  // "" where it has none
+};
+
+// Refuses entries that do not lie side by side in all of the `available` bytes.
+void check_extents(const std::filesystem::path& path, const std::map<std::string, Entry>& entries,
+                   std::uint64_t available) {
   std::map<std::uint64_t, std::uint64_t> extents;
   for (const auto& [name, entry] : entries) {
     if (entry.begin != entry.end && !extents.emplace(entry.begin, entry.end).second) {
@@ -132,7 +127,30 @@ std::map<std::string, Entry> parse_header(const std::filesystem::path& path,
     covered = end;
   }
   if (covered != available) invalid(path, "it has more bytes than its header describes");
-  return entries;
+}
+
+Header parse_header(const std::filesystem::path& path, const std::string& text,
+                    std::uint64_t available) {
+  Header header;
+  try {
+    const Json object = parse_json(text);
+    if (!object.is_object()) invalid(path, "its header is no JSON object");
+    for (const auto& [name, json] : object.items()) {
+      if (name == kMetadata) {
+        header.content_hash = find_text(json, kContentHash);
+      } else {
+        header.entries[name] = parse_entry(path, name, json, available);
+      }
+    }
+  } catch (const Json::exception& error) {
+    invalid(path, json_problem(error));
+  } catch (const CheckpointError&) {
+    throw;
+  } catch (const std::exception& error) {
+    invalid(path, error.what());
+  }
+  check_extents(path, header.entries, available);
+  return header;
 }
 
 std::uint64_t little_endian(const std::array<std::byte, 8>& bytes) {
@@ -144,6 +162,16 @@ std::uint64_t little_endian(const std::array<std::byte, 8>& bytes) {
 }
 
 }  // namespace
+
+std::string content_hash(const NamedTensors& tensors) {
+  Hash hash;
+  for (const auto& [name, tensor] : tensors) {
+    const torch::Tensor host = tensor.detach().cpu().contiguous();
+    hash.add(name);
+    hash.add(std::span(static_cast<const std::byte*>(host.data_ptr()), host.nbytes()));
+  }
+  return hash.hex();
+}
 
 void write_safetensors(const std::function<void(std::string_view)>& write,
                        const NamedTensors& tensors,
@@ -160,8 +188,9 @@ void write_safetensors(const std::function<void(std::string_view)>& write,
 }
 
 void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
-                      const std::map<std::string, std::string>& metadata) {
-  write_atomically(path, [&](NewFile& file) {
+                      std::map<std::string, std::string> metadata, const AtomicWrite& write) {
+  metadata[kContentHash] = content_hash(tensors);
+  write(path, [&](NewFile& file) {
     write_safetensors([&](std::string_view bytes) { file.write(bytes); }, tensors, metadata);
   });
 }
@@ -177,15 +206,20 @@ NamedTensors load_safetensors(const std::filesystem::path& path) {
     if (header_size > kLargestHeader || header_size > size - length.size()) {
       invalid(path, "its header is longer than allowed");
     }
-    std::string header(header_size, '\0');
-    file.read(length.size(), std::as_writable_bytes(std::span(header)));
+    std::string text(header_size, '\0');
+    file.read(length.size(), std::as_writable_bytes(std::span(text)));
     const auto values_begin = length.size() + header_size;
+    const Header header = parse_header(path, text, size - values_begin);
     NamedTensors tensors;
-    for (const auto& [name, entry] : parse_header(path, header, size - values_begin)) {
+    for (const auto& [name, entry] : header.entries) {
       torch::Tensor tensor = torch::empty(entry.shape, entry.type);
       file.read(values_begin + entry.begin,
                 std::span(static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()));
       tensors.emplace(name, std::move(tensor));
+    }
+    if (!header.content_hash.empty() && header.content_hash != content_hash(tensors)) {
+      throw CheckpointError(
+          fmt::format("{} is damaged: its content does not match its content_hash", path.string()));
     }
     return tensors;
   });

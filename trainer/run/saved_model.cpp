@@ -1,7 +1,6 @@
 #include "trainer/run/saved_model.h"
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/json_input.h"
 #include "trainer/run/checkpoint.h"
 #include "trainer/run/safetensors.h"
@@ -72,9 +71,7 @@ void save_model_description(const RunPaths& paths, const ModelFile& model,
                {"seed", record.seed},
                {"data_fingerprint", record.data_fingerprint}};
   json.update(model_to_json(model));
-  write(paths.model(), [&](NewFile& file) {
-    file.write(json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
-  });
+  write(paths.model(), [&](NewFile& file) { file.write(sealed_text(json)); });
 }
 
 NamedTensors named_tensors(const Procedure& procedure) {
@@ -85,21 +82,9 @@ NamedTensors named_tensors(const Procedure& procedure) {
   return tensors;
 }
 
-std::string content_hash(const NamedTensors& tensors) {
-  Hash hash;
-  for (const auto& [name, tensor] : tensors) {
-    hash.add(name);
-    hash.add(std::span(static_cast<const std::byte*>(tensor.data_ptr()), tensor.nbytes()));
-  }
-  return hash.hex();
-}
-
 void save_parameters(const std::filesystem::path& path, const NamedTensors& parameters,
                      const AtomicWrite& write) {
-  write(path, [&](NewFile& file) {
-    write_safetensors([&](std::string_view bytes) { file.write(bytes); }, parameters,
-                      {{"format", "pt"}});
-  });
+  save_safetensors(path, parameters, {{"format", "pt"}}, write);
 }
 
 SavedModel load_model(const RunPaths& paths, const std::string& which, const OwnNetworks& own) {

@@ -34,9 +34,6 @@ void save_model_description(const RunPaths& paths, const ModelFile& model,
 // The procedure's parameters by name: no copies.
 NamedTensors named_tensors(const Procedure& procedure);
 
-// A hash of names and values.
-std::string content_hash(const NamedTensors& tensors);
-
 void save_parameters(const std::filesystem::path& path, const NamedTensors& parameters,
                      const AtomicWrite& write = write_atomically);
 

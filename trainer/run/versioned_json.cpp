@@ -6,12 +6,19 @@
 
 #include <unistd.h>
 
-#include "base/input_file.h"
+#include "base/atomic_file.h"
+#include "base/hash.h"
 #include "base/json_input.h"
 
 namespace elbow {
 
 using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr char kSeal[] = "xxh3_128";
+
+}  // namespace
 
 void require_readable(const std::filesystem::path& path) {
   if (::access(path.c_str(), R_OK) == 0 || errno != EACCES) return;
@@ -19,9 +26,21 @@ void require_readable(const std::filesystem::path& path) {
                                     path.string(), errno_text(EACCES)));
 }
 
+std::string sealed_text(Json object) {
+  const auto replace = Json::error_handler_t::replace;
+  object.erase(kSeal);
+  const std::string hash = hash_hex(object.dump(-1, ' ', false, replace));
+  object[kSeal] = hash;
+  return object.dump(1, ' ', false, replace) + "\n";
+}
+
 Json read_versioned_json(const std::filesystem::path& path, std::size_t limit, int version) {
   require_readable(path);
-  Json json = errors_as<CheckpointError>([&] { return read_json_object(path, limit); });
+  std::string text;
+  Json json = errors_as<CheckpointError>([&] {
+    text = read_file(path, limit);
+    return parse_json_object(text, path);
+  });
   const auto found = json.find("format_version");
   if (found == json.end() || !found->is_number_integer()) {
     throw CheckpointError(fmt::format("{} is damaged: it has no format version", path.string()));
@@ -31,6 +50,10 @@ Json read_versioned_json(const std::filesystem::path& path, std::size_t limit, i
         fmt::format("{} has format version {}, this program reads version {}: use the elbow that "
                     "wrote it",
                     path.string(), found->dump(), version));
+  }
+  if (json.contains(kSeal) && text != sealed_text(json)) {
+    throw CheckpointError(
+        fmt::format("{} is damaged: its content does not match its hash", path.string()));
   }
   return json;
 }

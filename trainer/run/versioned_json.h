@@ -22,8 +22,13 @@ class UnreadableError : public CheckpointError {
 // Throws UnreadableError when this user may not read the file.
 void require_readable(const std::filesystem::path& path);
 
-// As read_json_object; the object's format_version must be `version`. Throws CheckpointError naming
-// the file, UnreadableError as it says.
+// The text of a file that notices when it is changed: the object with a hash of itself as its last
+// member, xxh3_128. Bytes that are no UTF-8 (a path's) are replaced.
+std::string sealed_text(nlohmann::ordered_json object);
+
+// As read_json_object; the object's format_version must be `version`. A file that holds a hash of
+// itself must be what sealed_text() wrote, bit for bit. Throws CheckpointError naming the file,
+// UnreadableError as it says.
 nlohmann::ordered_json read_versioned_json(const std::filesystem::path& path, std::size_t limit,
                                            int version);
 

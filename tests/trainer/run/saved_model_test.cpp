@@ -6,8 +6,10 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json_input.h"
 #include "tests/base/temporary_folder.h"
 #include "trainer/run/safetensors.h"
+#include "trainer/run/versioned_json.h"
 
 namespace elbow {
 namespace {
@@ -83,17 +85,39 @@ TEST_F(SavedModels, SayWhenThereAreNoParametersYet) {
 TEST_F(SavedModels, RefuseParametersOfAnotherModel) {
   NamedTensors tensors = load_safetensors(paths_.parameters());
   tensors["encoder.0.weight"] = torch::zeros({5, 15});
-  save_safetensors(paths_.parameters(), tensors);
+  save_safetensors(paths_.parameters(), tensors, {});
   EXPECT_NE(refusal().find("'encoder.0.weight' has shape [5, 15], the model's has [5, 16]"),
             std::string::npos)
       << refusal();
   tensors.erase("encoder.0.weight");
   tensors["else"] = torch::zeros({1});
-  save_safetensors(paths_.parameters(), tensors);
+  save_safetensors(paths_.parameters(), tensors, {});
   EXPECT_NE(refusal().find("has no 'encoder.0.weight'"), std::string::npos) << refusal();
   tensors.erase("else");
-  save_safetensors(paths_.parameters(), tensors);
+  save_safetensors(paths_.parameters(), tensors, {});
   EXPECT_NE(refusal().find("tensors, the model has"), std::string::npos) << refusal();
+}
+
+// But for those that make its hash unknown: then the description itself is as it was.
+TEST_F(SavedModels, NoFlippedBitOfADescriptionGoesUnseen) {
+  const std::string good = read_file(paths_.model(), 1 << 20);
+  const std::size_t hash = good.find("\"xxh3_128\"");
+  ASSERT_NE(hash, std::string::npos);
+  for (std::size_t bit = 0; bit < hash * 8; ++bit) {
+    std::string bad = good;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
+    std::ofstream(paths_.model(), std::ios::binary) << bad;
+    EXPECT_NE(refusal(), "") << "bit " << bit;
+  }
+}
+
+TEST_F(SavedModels, RefuseParametersWithAChangedNumber) {
+  std::string bytes = read_file(paths_.parameters(), 1 << 20);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  std::ofstream(paths_.parameters(), std::ios::binary) << bytes;
+  EXPECT_NE(refusal().find("parameters.safetensors is damaged: its content does not match"),
+            std::string::npos)
+      << refusal();
 }
 
 TEST_F(SavedModels, RefuseADamagedDescription) {
@@ -103,6 +127,10 @@ TEST_F(SavedModels, RefuseADamagedDescription) {
     const auto at = bad.find(from);
     EXPECT_NE(at, std::string::npos) << from << " in " << good;
     if (at != std::string::npos) bad.replace(at, from.size(), to);
+    try {
+      bad = sealed_text(parse_json(bad));  // as somebody would who means it
+    } catch (const Error&) {
+    }
     std::ofstream(paths_.model()) << bad;
     return refusal();
   };
