@@ -24,6 +24,9 @@ gzip -c images >seeds/images.gz
 printf 'car_1\ncar_2\n' >seeds/cars/list.txt
 cp seeds/car.mat seeds/cars/car_1.mat
 cp seeds/packed.mat seeds/cars/car_2.mat
+# A stranger computes the hashes anew: what lies behind them is tried without.
+sed "s/\"xxh3_128\"/\"no_hash\"/" run/model.json >seeds/model.json
+sed 's/content_hash/hash_content/' run/parameters.safetensors >seeds/parameters.safetensors
 tar -cf seeds/cars.tar -C seeds cars
 gzip -c seeds/cars.tar >seeds/cars.tar.gz
 
@@ -39,8 +42,8 @@ declare -A seeds=(
   [metrics]=run/metrics.jsonl
   [evaluation]=run/evaluation.json
   [log]=run/log.jsonl
-  [model]=run/model.json
-  [safetensors]=run/parameters.safetensors
+  [model]="run/model.json seeds/model.json"
+  [safetensors]="run/parameters.safetensors seeds/parameters.safetensors"
   [manifest]=$checkpoint/manifest.json
   [lease]=run/lease.json
   [png]=run/samples/samples.png

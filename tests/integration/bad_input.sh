@@ -143,11 +143,14 @@ expect 0 "${train[@]}" --run b --data.train b.h5:/train/images --model.likelihoo
 expect 3 ranks 2 evaluate b --data d.h5:/train/images
 says "d.h5:/train/images holds grey levels above 1, and the model was trained on 0 and 1 alone"
 [[ $(grep -c "grey levels" output) == 1 ]] || fail "both ranks said so"
-# A run that was made before the range was kept.
+# A number that was changed since is refused; a run that was made before the hash and the range were kept is not.
 grep -q '"range": \[' r/model.json || fail "no range in model.json"
+sed -i 's/"seed": 1/"seed": 2/' r/model.json
+expect 4 "$elbow" evaluate r --data d.h5:/train/images
+says "r/model.json is damaged: its content does not match its hash"
 python3 -c 'import json
 model = json.load(open("r/model.json"))
-del model["observation"]["range"]
+del model["observation"]["range"], model["xxh3_128"]
 json.dump(model, open("r/model.json", "w"))'
 expect 0 "$elbow" evaluate r --data d.h5:/train/images
 expect 3 "$elbow" evaluate r --data b.h5:/train/images
@@ -207,6 +210,7 @@ expect 0 "$elbow" train --config printed.toml --run q --print-config
 same output printed.toml
 for place in model.json run.json; do
   cp -r r "evil-$place"
+  # r/model.json holds no hash any more.
   sed -i 's/"vae"/"\\u001b[31m\\u202e"/; s/"finished": true/"finished": "\\u001b[31m\\u202e"/' "evil-$place/$place"
   status=0
   "$elbow" evaluate "evil-$place" --data d.h5:/train/images >output 2>&1 || status=$?
