@@ -19,7 +19,7 @@ void set_rank(int rank, int world_size);
 // and what is shown.
 void set_level(Level level);
 
-// From now on every message is also appended to `path` as a JSON object a line. Throws
+// From now on every message is also appended to `path` as one JSON object per line. Throws
 // CheckpointError naming the file.
 void open_file(const std::filesystem::path& path);
 

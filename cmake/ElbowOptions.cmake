@@ -28,7 +28,7 @@ if(ELBOW_SANITIZE)
   if(ELBOW_SANITIZE MATCHES "undefined")
     list(APPEND flags -fno-sanitize=vptr -fno-sanitize-recover=undefined)
   endif()
-  # GCC warns of more than is there once it has added a sanitizer's checks, as its manual says of both.
+  # GCC's manual says that sanitizers bring false warnings; it gives this one within the standard library.
   add_compile_options(${flags} $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   add_link_options(${flags})
 endif()

@@ -26,7 +26,7 @@ struct RunPosition {
   std::int64_t epochs = 0;   // epochs completed
 };
 
-// Figures are nats a sample, the mean over the last step's batch. What is not known is left out.
+// Figures are nats per sample, the mean over the last step's batch. What is not known is left out.
 struct MetricsSnapshot {
   RunPosition start;     // where this process took the run up: 0, or a checkpoint's position
   RunPosition position;  // where it is

@@ -24,11 +24,11 @@ gzip -c images >seeds/images.gz
 printf 'car_1\ncar_2\n' >seeds/cars/list.txt
 cp seeds/car.mat seeds/cars/car_1.mat
 cp seeds/packed.mat seeds/cars/car_2.mat
-# A stranger computes the hashes anew: what lies behind them is tried without.
-sed "s/\"xxh3_128\"/\"no_hash\"/" run/model.json >seeds/model.json
-sed 's/content_hash/hash_content/' run/parameters.safetensors >seeds/parameters.safetensors
 tar -cf seeds/cars.tar -C seeds cars
 gzip -c seeds/cars.tar >seeds/cars.tar.gz
+# A stranger can compute a hash anew: these two files are read without theirs as well.
+sed 's/"xxh3_128"/"no_hash"/' run/model.json >seeds/model.json
+sed 's/content_hash/hash_content/' run/parameters.safetensors >seeds/parameters.safetensors
 
 checkpoint=run/checkpoints/step-00000010
 declare -A seeds=(

@@ -116,7 +116,7 @@ class Procedure : public torch::nn::Module {
     return {};
   }
 
-  // K draws a sample, one draw of the whole block at a time, so that memory does not grow with K.
+  // K draws per sample, one draw of the whole block at a time, so that memory does not grow with K.
   // Noise: Purpose::kEvaluation by (index, draw). Records no gradient.
   virtual BlockFigures evaluate(const Shard& shard, const Estimation& estimation,
                                 const RunNoise& noise) = 0;
